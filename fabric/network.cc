@@ -1,0 +1,85 @@
+#include "fabric/network.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "core/error.h"
+
+namespace fabric {
+namespace {
+
+/// Signed steps from coordinate `from` to `to` along an axis; a tie goes the increasing way.
+std::int32_t steps_along(std::int32_t from, std::int32_t to, std::int32_t extent, bool wraps) {
+    const std::int32_t direct = to - from;
+    if (!wraps || direct == 0) return direct;
+    const std::int32_t around = direct > 0 ? direct - extent : direct + extent;
+    if (std::abs(around) != std::abs(direct)) {
+        return std::abs(around) < std::abs(direct) ? around : direct;
+    }
+    return std::max(around, direct);
+}
+
+bool adjacent_along(std::int32_t a, std::int32_t b, std::int32_t extent, bool wraps) {
+    const std::int32_t distance = std::abs(a - b);
+    return distance == 1 || (wraps && distance == extent - 1);
+}
+
+bool are_neighbours(const Mesh& mesh, Hop hop) {
+    const mesh::Coord a = mesh.shape.coord(hop.from);
+    const mesh::Coord b = mesh.shape.coord(hop.to);
+    if (a.row == b.row) {
+        return adjacent_along(a.col, b.col, mesh.shape.cols, mesh.wrap_wired[1]);
+    }
+    return a.col == b.col && adjacent_along(a.row, b.row, mesh.shape.rows, mesh.wrap_wired[0]);
+}
+
+}  // namespace
+
+std::vector<Hop> route(const Mesh& mesh, std::int32_t from, std::int32_t to) {
+    const mesh::Shape shape = mesh.shape;
+    core::require(from >= 0 && from < shape.chips() && to >= 0 && to < shape.chips(),
+                  "a route joins chips of the mesh");
+    mesh::Coord at = shape.coord(from);
+    const mesh::Coord end = shape.coord(to);
+    std::vector<Hop> hops;
+    const auto walk = [&](std::int32_t& position, std::int32_t target, std::int32_t extent,
+                          bool wraps) {
+        const std::int32_t steps = steps_along(position, target, extent, wraps);
+        for (std::int32_t i = 0; i < std::abs(steps); ++i) {
+            const std::int32_t before = shape.index(at);
+            position = (position + (steps > 0 ? 1 : extent - 1)) % extent;
+            hops.push_back({before, shape.index(at)});
+        }
+    };
+    walk(at.col, end.col, shape.cols, mesh.wrap_wired[1]);
+    walk(at.row, end.row, shape.rows, mesh.wrap_wired[0]);
+    return hops;
+}
+
+Network::Network(const Mesh& mesh, core::EventQueue& queue)
+    : mesh_(mesh), queue_(queue), payload_rate_(payload_rate(mesh.system.link)) {}
+
+void Network::send(Hop hop, core::Bytes size, std::int32_t links, Done done) {
+    core::require(hop.from >= 0 && hop.from < mesh_.chip_count() && hop.to >= 0 &&
+                      hop.to < mesh_.chip_count() && are_neighbours(mesh_, hop),
+                  "a transfer crosses one hop between neighbours");
+    core::require(size.value >= 0, "a transfer has no negative size");
+    const auto from = static_cast<std::size_t>(hop.from);
+    const auto to = static_cast<std::size_t>(hop.to);
+    core::require(links >= 1 && links <= mesh_.system.wiring.links_between(mesh_.chips[from],
+                                                                           mesh_.chips[to]),
+                  "a transfer uses at least one and at most all links of its pair");
+
+    const core::Picoseconds wire = size / (payload_rate_ * links);
+    const core::SimTime start = std::max(queue_.now(), free_at_[hop]);
+    free_at_[hop] = start + wire;
+    carried_[hop] += size;
+    busy_[hop] += wire;
+    const core::SimTime arrival = start + wire + mesh_.system.link.hop_latency;
+    queue_.schedule(arrival, [arrival, done = std::move(done)] {
+        if (done) done(arrival);
+    });
+}
+
+}  // namespace fabric

@@ -1,0 +1,57 @@
+// The links of a mesh on an event queue: bandwidth, latency, per-direction byte counters.
+// Invariant: transfers on a link never overlap; the second waits for the first. The links of one
+// pair of neighbours carry a transfer together (striped evenly).
+// Times are picoseconds; a transfer of b bytes takes hop latency + b / (payload rate x links).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "core/event_queue.h"
+#include "core/units.h"
+#include "fabric/mesh.h"
+
+namespace fabric {
+
+/// One direction between two neighbouring chips of a mesh (row-major indices).
+struct Hop {
+    std::int32_t from = 0;
+    std::int32_t to = 0;
+    constexpr auto operator<=>(const Hop&) const = default;
+};
+
+/// The hops of a path from `from` to `to`: along the columns first, then the rows (X then Y
+/// dimension order), wraps used where they are wired and shorter.
+std::vector<Hop> route(const Mesh& mesh, std::int32_t from, std::int32_t to);
+
+class Network {
+public:
+    using Done = std::function<void(core::SimTime)>;
+
+    /// Both must outlive the network.
+    Network(const Mesh& mesh, core::EventQueue& queue);
+
+    /// Sends `size` from a chip to its neighbour, not before the queue's now(); `done` (may be
+    /// empty) runs when the last byte has arrived. `links` of the pair's links are used.
+    /// Requires: neighbours, and 1 <= links <= live links of the pair.
+    void send(Hop hop, core::Bytes size, std::int32_t links, Done done);
+
+    /// Payload bytes carried so far, by direction; hops never used are absent.
+    const std::map<Hop, core::Bytes>& bytes_carried() const { return carried_; }
+    /// How long each direction was busy.
+    const std::map<Hop, core::Picoseconds>& busy() const { return busy_; }
+    core::EventQueue& queue() { return queue_; }
+
+private:
+    const Mesh& mesh_;
+    core::EventQueue& queue_;
+    core::BytesPerSecond payload_rate_;  // of one link
+    std::map<Hop, core::SimTime> free_at_;
+    std::map<Hop, core::Bytes> carried_;
+    std::map<Hop, core::Picoseconds> busy_;
+};
+
+}  // namespace fabric

@@ -53,8 +53,8 @@ void matmul(benchmark::State& state) {
     const double weights = 4096.0 * 3584.0 * calls;
     state.SetLabel(std::string(tensor::name(w.dtype)));
     state.counters["weights/s"] = benchmark::Counter(weights, benchmark::Counter::kIsRate);
-    state.counters["flop/s"] = benchmark::Counter(2.0 * weights * static_cast<double>(rows),
-                                                  benchmark::Counter::kIsRate);
+    state.counters["flop/s"] =
+        benchmark::Counter(2.0 * weights * static_cast<double>(rows), benchmark::Counter::kIsRate);
     state.SetBytesProcessed(static_cast<std::int64_t>(bytes.size()) * state.iterations());
 }
 

@@ -43,6 +43,8 @@ public:
     explicit Builder(int depth_limit) : depth_limit_(depth_limit) {}
 
     const std::string& problem() const { return problem_; }
+    /// Bytes read up to a syntax error; 0 for problems that this class found.
+    std::size_t position() const { return position_; }
     json take() { return std::move(root_); }
 
     bool null() { return place(nullptr); }
@@ -65,7 +67,8 @@ public:
         return true;
     }
 
-    bool parse_error(std::size_t, const std::string&, const json::exception& error) {
+    bool parse_error(std::size_t position, const std::string&, const json::exception& error) {
+        position_ = position;
         // The library's text: "[json.exception.x] parse error at line 1, column 2: <reason>".
         std::string_view text = error.what();
         if (const auto end = text.find("] "); end != text.npos) text.remove_prefix(end + 2);
@@ -114,6 +117,7 @@ private:
     std::vector<json*> open_;
     json* slot_ = nullptr;  // where the value of the last key goes
     std::string problem_;
+    std::size_t position_ = 0;
 };
 
 Error at_position(std::string_view where, std::string_view text, std::size_t position,
@@ -142,8 +146,10 @@ json parse_json(std::string_view text, std::string_view where, JsonLimits limits
     const bool done = json::sax_parse(Cursor(text.data(), &reached),
                                       Cursor(text.data() + text.size(), &reached), &builder);
     if (!done) {
-        throw at_position(where, text, static_cast<std::size_t>(reached - text.data()),
-                          builder.problem());
+        const std::size_t position = builder.position() > 0
+                                         ? builder.position()
+                                         : static_cast<std::size_t>(reached - text.data());
+        throw at_position(where, text, position, builder.problem());
     }
     return builder.take();
 }

@@ -16,20 +16,35 @@ namespace {
 // Positions unpacked at a time: 128 rows of 128 floats stay in the second-level cache.
 constexpr std::int64_t kSegment = 128;
 
+// Rows of one head of [..., rows, head_dim]; `part` counts (block, head) pairs or heads.
+void unpack(const View& view, std::int64_t part, std::int64_t row, std::int64_t count, float* out) {
+    const Spec& spec = view.spec;
+    const std::int64_t dim = spec.shape.cols();
+    if (spec.layout != Layout::Tile || dim % kFaceSide != 0) {
+        return read_rows(spec, view.data, part * spec.shape[-2] + row, count, out);
+    }
+    const std::int64_t line = tile_bytes(spec.dtype).value * spec.tile_cols();
+    const std::byte* tiles = view.data + part * spec.tile_rows() * line;
+    for (std::int64_t done = 0; done < count;) {
+        const std::int64_t at = row + done;
+        const std::int64_t fit = std::min(count - done, kTileSide - at % kTileSide);
+        kernels::unpack_positions(spec.dtype, tiles + at / kTileSide * line, at % kTileSide, fit,
+                                  dim, out + done * dim);
+        done += fit;
+    }
+}
+
 }  // namespace
 
 void KvRows::read(std::int64_t position, std::int64_t count, float* out) const {
-    const std::int64_t rows = view_->spec.shape[2 - (bindings_ == nullptr ? 1 : 0)];
+    if (bindings_ == nullptr) return unpack(*view_, kv_head_, position, count, out);
+    const std::int64_t block_size = view_->spec.shape[2];
     for (std::int64_t done = 0; done < count;) {
-        std::int64_t row = kv_head_ * rows + position;
-        std::int64_t fit = count;
-        if (bindings_ != nullptr) {
-            const std::int64_t at = position + done;
-            row = cache_row(view_->spec, *bindings_, user_, at, kv_head_);
-            core::require(row >= 0, "a user's blocks are all on one chip");
-            fit = std::min(count - done, rows - at % rows);
-        }
-        read_rows(view_->spec, view_->data, row, fit, out + done * dim());
+        const std::int64_t at = position + done;
+        const std::int64_t row = cache_row(view_->spec, *bindings_, user_, at, kv_head_);
+        core::require(row >= 0, "a user's blocks are all on one chip");
+        const std::int64_t fit = std::min(count - done, block_size - at % block_size);
+        unpack(*view_, row / block_size, row % block_size, fit, out + done * dim());
         done += fit;
     }
 }

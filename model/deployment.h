@@ -1,0 +1,90 @@
+// A model laid on one mesh (one data-parallel group): profile, precision, step shapes and the
+// programs of its steps. Specs only: what `check` plans, `sim` times and a replica runs.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dispatch/memory_plan.h"
+#include "dispatch/program.h"
+#include "fabric/mesh.h"
+#include "model/build.h"
+#include "model/config.h"
+#include "model/partition.h"
+#include "model/precision.h"
+#include "model/profile.h"
+
+namespace model {
+
+struct DeploymentOptions {
+    std::string software = "tt-transformers";
+    std::int64_t batch = 1;       // users of this group
+    std::int64_t context = 1024;  // positions a user may reach
+    std::int64_t block_size = 0;  // of the paged cache; 0: contiguous (one block per user)
+    std::int64_t prefill_chunk = 4096;
+    PartitionOptions::Taps taps = PartitionOptions::Taps::None;
+    dispatch::DeviceOptions device;
+};
+
+/// Padded length of a prompt: 128, 1024 or the next power of two (get_padded_prefill_len, tree of
+/// 2026-05-23).
+std::int64_t padded_prefill_length(std::int64_t tokens);
+
+class Deployment {
+public:
+    /// Throws core::Error when something does not divide; see split_problems for the report.
+    Deployment(const Config& config, Precision precision, const fabric::Mesh& mesh,
+               DeploymentOptions options);
+
+    const Config& config() const { return config_; }
+    const Precision& precision() const { return precision_; }
+    const fabric::Mesh& mesh() const { return mesh_; }
+    const Profile& profile() const { return profile_; }
+    const DeploymentOptions& options() const { return options_; }
+    /// User slots: the batch, padded so that users split evenly over the columns of a 2-D mesh.
+    std::int64_t slots() const { return slots_; }
+    std::int64_t blocks_per_user() const { return blocks_per_user_; }
+
+    std::shared_ptr<const dispatch::Program> decode() const { return decode_; }
+    /// `rows` padded positions; built once per (rows, chunk).
+    std::shared_ptr<const dispatch::Program> prefill(std::int64_t rows, StepShape::Chunk chunk);
+
+    /// What each chip knows in a decode step; `positions` has one entry per slot, -1 for idle ones.
+    dispatch::ChipBindings decode_bindings(const std::vector<std::int32_t>& positions) const;
+    /// What each chip knows in a prefill chunk of `tokens` valid rows for user slot `user`.
+    dispatch::ChipBindings prefill_bindings(std::int64_t user, std::int64_t start,
+                                            std::int64_t tokens) const;
+
+    /// Decode and the largest prefill chunk together.
+    dispatch::MemoryPlan plan_memory();
+
+private:
+    StepShape step_shape() const;
+    std::shared_ptr<const dispatch::Program> build(const tensor::Graph& graph,
+                                                   std::string name) const;
+    tensor::Bindings chip_bindings(std::int32_t chip) const;
+    bool users_split() const { return profile_.is_2d(); }
+    std::int64_t users_per_chip() const;
+
+    Config config_;
+    Precision precision_;
+    fabric::Mesh mesh_;
+    DeploymentOptions options_;
+    Profile profile_;
+    mesh::Grid worker_grid_;
+    std::int64_t slots_ = 1;
+    std::int64_t block_size_ = 0;
+    std::int64_t blocks_per_user_ = 1;
+    std::shared_ptr<const dispatch::Program> decode_;
+    std::map<std::pair<std::int64_t, StepShape::Chunk>, std::shared_ptr<const dispatch::Program>>
+        prefills_;
+};
+
+/// Splits a mesh into `groups` data-parallel sub-meshes of (1, n / groups); rows of a 2-D mesh when
+/// they divide. Throws core::Error with the text of tt_transformers when it cannot.
+std::vector<fabric::Mesh> data_parallel_groups(const fabric::Mesh& mesh, std::int64_t groups);
+
+}  // namespace model

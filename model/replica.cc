@@ -1,0 +1,155 @@
+#include "model/replica.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/error.h"
+#include "model/weights.h"
+
+namespace model {
+namespace {
+
+constexpr dispatch::QueueId kQueue{0};
+constexpr std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
+
+const dispatch::Buffer& buffer_named(const dispatch::Program& program, const std::string& name) {
+    const auto found = std::find_if(program.buffers.begin(), program.buffers.end(),
+                                    [&](const dispatch::Buffer& b) { return b.name == name; });
+    core::require(found != program.buffers.end(), "every program has token_ids and logits");
+    return *found;
+}
+
+}  // namespace
+
+Replica::Replica(Deployment& deployment, const Checkpoint& checkpoint, Trace trace)
+    : deployment_(deployment), checkpoint_(checkpoint), trace_mode_(trace) {
+    const fabric::Mesh& mesh = deployment.mesh();
+    const dispatch::DeviceOptions& options = deployment.options().device;
+    device_ = std::make_unique<dispatch::MeshDevice>(0, mesh, options);
+    executor_ = std::make_unique<dispatch::Executor>(
+        mesh, dispatch::device_memory(mesh.system.chip, options));
+    simulator_ = std::make_unique<dispatch::Simulator>(mesh, dispatch::SimulatorOptions{});
+    device_->attach(*executor_);
+    device_->attach(*simulator_);
+    session_ = std::make_unique<dispatch::Session>(*device_);
+    place(deployment.decode());
+}
+
+Replica::~Replica() = default;
+
+bool Replica::failed(const std::optional<dispatch::Shortage>& shortage) {
+    if (shortage) shortage_ = shortage->buffer + ": " + shortage->text();
+    return shortage.has_value();
+}
+
+bool Replica::place(const std::shared_ptr<const dispatch::Program>& program) {
+    if (failed(session_->place(program))) return false;
+    load_weights(*program, *session_, *executor_, checkpoint_, deployment_.config(), loaded_);
+    return true;
+}
+
+void Replica::write_tokens(const dispatch::Program& program,
+                           std::span<const std::int32_t> tokens) {
+    const dispatch::Buffer& buffer = buffer_named(program, program.name + ".token_ids");
+    std::vector<std::byte> bytes(at(buffer.spec.bytes().value));
+    std::memcpy(bytes.data(), tokens.data(), std::min(bytes.size(), tokens.size_bytes()));
+    const dispatch::HostData data(at(deployment_.mesh().chip_count()), bytes);
+    device_->enqueue_write(session_->persistent(buffer.name, 0).operand, data, kQueue);
+}
+
+std::vector<float> Replica::read_logits(const dispatch::Program& program) {
+    const dispatch::Buffer& buffer = buffer_named(program, program.name + ".logits");
+    const dispatch::HostData data =
+        device_->enqueue_read(session_->persistent(buffer.name, 0).operand, kQueue);
+    return assemble(buffer, program.shape, data);
+}
+
+void Replica::keep_hidden_states(const dispatch::Program& program, dispatch::HostTensors& host) {
+    hidden_states_.clear();
+    const auto found = host.reads.find("hidden_states");
+    if (found == host.reads.end()) return;
+    const dispatch::Buffer& residual = buffer_named(program, "residual");
+    for (const dispatch::HostData& data : found->second) {
+        hidden_states_.push_back(assemble(residual, program.shape, data));
+    }
+}
+
+bool Replica::run(const std::shared_ptr<const dispatch::Program>& program,
+                  const dispatch::ChipBindings& bindings) {
+    dispatch::HostTensors host;
+    if (failed(session_->run(program, bindings, host, kQueue))) return false;
+    keep_hidden_states(*program, host);
+    return true;
+}
+
+Logits Replica::prefill(std::int64_t user, std::span<const std::int32_t> tokens) {
+    core::require(!tokens.empty(), "a prompt has at least one token");
+    const std::int64_t vocab = deployment_.config().vocab_size;
+    const auto total = static_cast<std::int64_t>(tokens.size());
+    std::vector<std::vector<float>> hidden;
+    Logits result;
+    const core::SimTime begin = simulator_->host_now();
+    for (std::int64_t start = 0; start < total; start += deployment_.options().prefill_chunk) {
+        const std::int64_t count = std::min(deployment_.options().prefill_chunk, total - start);
+        const auto program = deployment_.prefill(
+            padded_prefill_length(count),
+            start == 0 ? StepShape::Chunk::First : StepShape::Chunk::Later);
+        if (!place(program)) return {};
+        write_tokens(*program, tokens.subspan(at(start), at(count)));
+        if (!run(program, deployment_.prefill_bindings(user, start, count))) return {};
+        hidden.resize(hidden_states_.size());
+        for (std::size_t layer = 0; layer < hidden_states_.size(); ++layer) {
+            const auto width = at(count * deployment_.config().hidden_size);
+            hidden[layer].insert(hidden[layer].end(), hidden_states_[layer].begin(),
+                                 hidden_states_[layer].begin() + static_cast<std::int64_t>(width));
+        }
+        if (start + count < total) continue;
+        const std::vector<float> logits = read_logits(*program);
+        const std::int64_t padded = deployment_.profile().padded_vocab;
+        const std::int64_t row = (count - 1) % tensor::kTileSide;
+        result.assign(logits.begin() + row * padded, logits.begin() + row * padded + vocab);
+    }
+    hidden_states_ = std::move(hidden);
+    last_step_ = simulator_->host_now() - begin;
+    return result;
+}
+
+// Programs must be in the cache before a trace is taken, so the step runs once before. What it
+// writes to the KV cache the replay writes again.
+bool Replica::compile_and_capture(const dispatch::ChipBindings& bindings) {
+    const auto program = deployment_.decode();
+    if (!run(program, bindings)) return false;
+    trace_ = device_->begin_trace_capture(kQueue);
+    dispatch::HostTensors host;
+    if (failed(session_->run(program, bindings, host, kQueue))) return false;
+    device_->end_trace_capture(kQueue, *trace_);
+    return true;
+}
+
+std::vector<Logits> Replica::decode(const std::vector<std::int32_t>& tokens,
+                                    const std::vector<std::int32_t>& positions) {
+    const auto program = deployment_.decode();
+    const dispatch::ChipBindings bindings = deployment_.decode_bindings(positions);
+    if (trace_mode_ == Trace::On && !trace_) {
+        write_tokens(*program, tokens);
+        if (!compile_and_capture(bindings)) return {};
+    }
+    const core::SimTime start = simulator_->host_now();
+    write_tokens(*program, tokens);
+    if (trace_) {
+        device_->execute_trace(*trace_, bindings, kQueue);
+    } else if (!run(program, bindings)) {
+        return {};
+    }
+    const std::vector<float> all = read_logits(*program);
+    last_step_ = simulator_->host_now() - start;
+    const std::int64_t padded = deployment_.profile().padded_vocab;
+    std::vector<Logits> result;
+    for (std::int64_t slot = 0; slot < deployment_.slots(); ++slot) {
+        const auto row = all.begin() + slot * padded;
+        result.emplace_back(row, row + deployment_.config().vocab_size);
+    }
+    return result;
+}
+
+}  // namespace model

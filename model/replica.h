@@ -1,0 +1,81 @@
+// One copy of a model running on one mesh of simulated chips: values and clock from the same
+// commands. The first decode step compiles, is captured as a trace, and every step replays it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dispatch/executor.h"
+#include "dispatch/mesh_device.h"
+#include "dispatch/session.h"
+#include "dispatch/simulator.h"
+#include "model/deployment.h"
+#include "model/safetensors.h"
+
+namespace model {
+
+/// Logits of one row, vocab_size wide.
+using Logits = std::vector<float>;
+
+class Replica {
+public:
+    enum class Trace { Off, On };
+
+    /// Places and loads everything. Throws core::Error for a checkpoint that does not match; check
+    /// `shortage()` before use: not fitting is an answer.
+    Replica(Deployment& deployment, const Checkpoint& checkpoint, Trace trace);
+    ~Replica();
+
+    /// Text of the allocation that did not fit; empty when everything did.
+    const std::string& shortage() const { return shortage_; }
+
+    /// Runs a prompt (in chunks when it is long) for user slot `user`, from position 0. Result: logits of
+    /// the last token; empty with shortage() set when a buffer did not fit.
+    Logits prefill(std::int64_t user, std::span<const std::int32_t> tokens);
+    /// One token per slot at its position (-1: idle slot). Result: logits per slot.
+    std::vector<Logits> decode(const std::vector<std::int32_t>& tokens,
+                               const std::vector<std::int32_t>& positions);
+
+    /// Simulated time of the last prefill or decode step: tokens written to logits read. Compiling and
+    /// capturing are not part of it, as in the published measurements.
+    core::Picoseconds last_step() const { return last_step_; }
+
+    /// Residual stream after each layer of the last step (Taps::HiddenStates): [layers][rows * dim].
+    const std::vector<std::vector<float>>& hidden_states() const { return hidden_states_; }
+
+    const dispatch::Simulator& simulator() const { return *simulator_; }
+    const dispatch::Executor& executor() const { return *executor_; }
+    const dispatch::MeshDevice& device() const { return *device_; }
+    /// Digest of everything generated and timed.
+    std::uint64_t digest() const { return simulator_->digest().value(); }
+
+private:
+    bool failed(const std::optional<dispatch::Shortage>& shortage);
+    bool place(const std::shared_ptr<const dispatch::Program>& program);
+    bool compile_and_capture(const dispatch::ChipBindings& bindings);
+    bool run(const std::shared_ptr<const dispatch::Program>& program,
+             const dispatch::ChipBindings& bindings);
+    void write_tokens(const dispatch::Program& program, std::span<const std::int32_t> tokens);
+    std::vector<float> read_logits(const dispatch::Program& program);
+    void keep_hidden_states(const dispatch::Program& program, dispatch::HostTensors& host);
+
+    Deployment& deployment_;
+    const Checkpoint& checkpoint_;
+    Trace trace_mode_;
+    std::set<std::string> loaded_;
+    std::unique_ptr<dispatch::MeshDevice> device_;
+    std::unique_ptr<dispatch::Executor> executor_;
+    std::unique_ptr<dispatch::Simulator> simulator_;
+    std::unique_ptr<dispatch::Session> session_;
+    std::optional<dispatch::TraceId> trace_;
+    std::string shortage_;
+    core::Picoseconds last_step_{};
+    std::vector<std::vector<float>> hidden_states_;
+};
+
+}  // namespace model

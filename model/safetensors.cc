@@ -1,0 +1,388 @@
+#include "model/safetensors.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <tuple>
+#include <utility>
+
+#include "core/error.h"
+#include "core/json.h"
+
+namespace model {
+
+static_assert(std::endian::native == std::endian::little, "views are read in place");
+
+namespace {
+
+using core::Error;
+using core::JsonObject;
+
+constexpr std::int64_t kLengthBytes = 8;
+// Real headers stay under 10 MB; the official reader allows 100 MB.
+constexpr core::Bytes kHeaderLimit{32 * 1024 * 1024};
+constexpr std::int64_t kMaxRank = 16;
+
+struct TypeRow {
+    StoredType type;
+    std::string_view name;
+    std::int64_t bytes;
+};
+
+constexpr std::array kTypes{
+    TypeRow{StoredType::Bool, "BOOL", 1},      TypeRow{StoredType::U8, "U8", 1},
+    TypeRow{StoredType::I8, "I8", 1},          TypeRow{StoredType::F8E5M2, "F8_E5M2", 1},
+    TypeRow{StoredType::F8E4M3, "F8_E4M3", 1}, TypeRow{StoredType::I16, "I16", 2},
+    TypeRow{StoredType::U16, "U16", 2},        TypeRow{StoredType::F16, "F16", 2},
+    TypeRow{StoredType::BF16, "BF16", 2},      TypeRow{StoredType::I32, "I32", 4},
+    TypeRow{StoredType::U32, "U32", 4},        TypeRow{StoredType::F32, "F32", 4},
+    TypeRow{StoredType::F64, "F64", 8},        TypeRow{StoredType::I64, "I64", 8},
+    TypeRow{StoredType::U64, "U64", 8},
+};
+
+const TypeRow& row_of(StoredType type) {
+    const auto row = std::find_if(kTypes.begin(), kTypes.end(),
+                                  [&](const TypeRow& entry) { return entry.type == type; });
+    core::require(row != kTypes.end(), "every StoredType has a row");
+    return *row;
+}
+
+std::string known_types() {
+    std::string text;
+    for (const TypeRow& row : kTypes) text.append(text.empty() ? "" : ", ").append(row.name);
+    return text;
+}
+
+struct Extent {
+    std::int64_t begin = 0;
+    std::int64_t end = 0;
+    std::string_view name;
+};
+
+StoredType read_dtype(const JsonObject& entry) {
+    const std::string text = entry.text("dtype");
+    const std::optional<StoredType> type = parse_stored_type(text);
+    if (!type) throw entry.unexpected("dtype", "one of " + known_types());
+    return *type;
+}
+
+std::vector<std::int64_t> read_shape(const JsonObject& entry) {
+    const nlohmann::json& list = entry.array("shape");
+    if (list.size() > static_cast<std::size_t>(kMaxRank)) {
+        throw entry.unexpected("shape", "at most " + std::to_string(kMaxRank) + " axes");
+    }
+    std::vector<std::int64_t> shape;
+    for (const nlohmann::json& axis : list) {
+        if (!axis.is_number_unsigned() ||
+            axis.get<std::uint64_t>() > static_cast<std::uint64_t>(JsonObject::kMaxInteger)) {
+            throw Error::mismatch(entry.where(), entry.path_of("shape"), "axes of 0 or more",
+                                  core::describe(axis));
+        }
+        shape.push_back(axis.get<std::int64_t>());
+    }
+    return shape;
+}
+
+/// Bytes of a tensor; throws when the product does not fit 64 bits.
+std::int64_t checked_bytes(const JsonObject& entry, const TensorView& view) {
+    std::int64_t bytes = element_bytes(view.dtype).value;
+    bool is_empty = false;
+    for (const std::int64_t axis : view.shape) {
+        if (axis == 0) is_empty = true;
+    }
+    if (is_empty) return 0;
+    for (const std::int64_t axis : view.shape) {
+        if (__builtin_mul_overflow(bytes, axis, &bytes)) {
+            throw Error::mismatch(entry.where(), entry.path_of("shape"), "a size below 2^63 bytes",
+                                  view.text());
+        }
+    }
+    return bytes;
+}
+
+Extent read_offsets(const JsonObject& entry, std::int64_t data_bytes) {
+    const nlohmann::json& list = entry.array("data_offsets");
+    const std::string expected =
+        "[begin, end] with 0 <= begin <= end <= " + std::to_string(data_bytes);
+    const auto limit = static_cast<std::uint64_t>(data_bytes);
+    const bool is_pair =
+        list.size() == 2 && list[0].is_number_unsigned() && list[1].is_number_unsigned();
+    if (!is_pair || list[1].get<std::uint64_t>() > limit ||
+        list[0].get<std::uint64_t>() > list[1].get<std::uint64_t>()) {
+        throw Error::mismatch(entry.where(), entry.path_of("data_offsets"), expected,
+                              core::printable(list.dump()));
+    }
+    return {list[0].get<std::int64_t>(), list[1].get<std::int64_t>(), {}};
+}
+
+void check_metadata(const JsonObject& metadata) {
+    for (const auto& [key, value] : metadata.value().items()) {
+        if (!value.is_string()) throw metadata.unexpected(key, "a text");
+    }
+}
+
+/// Tensors must follow each other from the start of the data without overlap or hole.
+void check_layout(std::vector<Extent> extents, std::string_view where) {
+    std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) {
+        return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
+    });
+    std::int64_t reached = 0;
+    std::string before = "the start of the data";
+    for (const Extent& extent : extents) {
+        if (extent.begin != reached) {
+            const std::string name = core::printable(extent.name);
+            throw Error::mismatch(
+                where, name + ".data_offsets", "begin " + std::to_string(reached) + ", " + before,
+                std::to_string(extent.begin) +
+                    (extent.begin < reached ? " (tensors overlap)" : " (a hole)"));
+        }
+        reached = extent.end;
+        before = "the end of \"" + core::printable(extent.name) + "\"";
+    }
+}
+
+/// The header's text, its length checked against the file.
+std::string_view header_text(std::span<const std::byte> file, std::string_view where) {
+    const auto size = static_cast<std::int64_t>(file.size());
+    if (size < kLengthBytes) {
+        throw Error::mismatch(where, "header", "8 bytes of header length",
+                              std::to_string(size) + " bytes in all");
+    }
+    std::uint64_t length = 0;
+    std::memcpy(&length, file.data(), sizeof length);
+    const std::int64_t rest = size - kLengthBytes;
+    if (length > static_cast<std::uint64_t>(std::min(rest, kHeaderLimit.value))) {
+        throw Error::mismatch(where, "header length",
+                              "at most " + std::to_string(std::min(rest, kHeaderLimit.value)),
+                              std::to_string(length))
+            .hint("the file is truncated or is not a safetensors file");
+    }
+    const std::span<const std::byte> header =
+        file.subspan(static_cast<std::size_t>(kLengthBytes), static_cast<std::size_t>(length));
+    return {reinterpret_cast<const char*>(header.data()), header.size()};
+}
+
+template <class From, class To>
+void copy_elements(const TensorView& view, std::int64_t first, std::int64_t count, To* out) {
+    const std::byte* at = view.bytes.data() + first * static_cast<std::int64_t>(sizeof(From));
+    for (std::int64_t i = 0; i < count; ++i, at += sizeof(From)) {
+        From value;
+        std::memcpy(&value, at, sizeof value);
+        out[i] = static_cast<To>(value);
+    }
+}
+
+template <class Widen>
+void widen_halves(const TensorView& view, std::int64_t first, std::int64_t count, float* out,
+                  Widen widen) {
+    const std::byte* at = view.bytes.data() + first * 2;
+    for (std::int64_t i = 0; i < count; ++i, at += 2) {
+        std::uint16_t bits;
+        std::memcpy(&bits, at, sizeof bits);
+        out[i] = widen(bits);
+    }
+}
+
+void require_range(const TensorView& view, std::int64_t first, std::int64_t count) {
+    core::require(first >= 0 && count >= 0 && first <= view.elements() - count,
+                  "elements read from a tensor lie inside it");
+}
+
+/// A shard's file name must stay in the checkpoint's folder.
+void check_shard_name(const JsonObject& map, std::string_view tensor, std::string_view file) {
+    const bool is_plain = file.ends_with(".safetensors") && file.front() != '.' &&
+                          file.find_first_of(std::string_view("/\\\0", 3)) == file.npos;
+    if (!is_plain) throw map.unexpected(tensor, "a .safetensors file name without folders");
+}
+
+}  // namespace
+
+core::Bytes element_bytes(StoredType type) { return {row_of(type).bytes}; }
+
+std::string_view name(StoredType type) { return row_of(type).name; }
+
+std::optional<StoredType> parse_stored_type(std::string_view text) {
+    for (const TypeRow& row : kTypes) {
+        if (row.name == text) return row.type;
+    }
+    return std::nullopt;
+}
+
+std::int64_t TensorView::elements() const {
+    return core::Bytes{static_cast<std::int64_t>(bytes.size())} / element_bytes(dtype);
+}
+
+std::string TensorView::text() const {
+    std::string out(name(dtype));
+    out.append(" [");
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        out.append(i == 0 ? "" : ", ").append(std::to_string(shape[i]));
+    }
+    return out.append("]");
+}
+
+float f16_to_float(std::uint16_t bits) {
+    const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
+    const std::uint32_t exponent = (bits >> 10) & 0x1fu;
+    const std::uint32_t mantissa = bits & 0x3ffu;
+    if (exponent == 0) {
+        // Zero or subnormal: mantissa x 2^-24, exact in fp32.
+        const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
+        return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
+    }
+    const std::uint32_t wide = exponent == 0x1f ? 0xffu : exponent + (127 - 15);
+    return std::bit_cast<float>(sign | (wide << 23) | (mantissa << 13));
+}
+
+void to_floats(const TensorView& view, std::int64_t first, std::int64_t count, float* out) {
+    require_range(view, first, count);
+    switch (view.dtype) {
+        case StoredType::F32:
+            if (count > 0) {
+                std::memcpy(out, view.bytes.data() + first * 4,
+                            static_cast<std::size_t>(count) * 4);
+            }
+            return;
+        case StoredType::F16:
+            return widen_halves(view, first, count, out, f16_to_float);
+        case StoredType::BF16:
+            return widen_halves(view, first, count, out, [](std::uint16_t bits) {
+                return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+            });
+        default:
+            throw Error::mismatch("weights", "dtype", "F32, F16 or BF16", name(view.dtype));
+    }
+}
+
+void to_integers(const TensorView& view, std::int64_t first, std::int64_t count,
+                 std::int64_t* out) {
+    require_range(view, first, count);
+    if (view.dtype == StoredType::I32) return copy_elements<std::int32_t>(view, first, count, out);
+    if (view.dtype == StoredType::I64) return copy_elements<std::int64_t>(view, first, count, out);
+    throw Error::mismatch("tensor", "dtype", "I32 or I64", name(view.dtype));
+}
+
+TensorTable parse_safetensors(std::span<const std::byte> file, std::string_view where) {
+    const std::string_view text = header_text(file, where);
+    const std::string source = std::string(where) + ": header";
+    const nlohmann::json header = core::parse_json(text, source, {kHeaderLimit, 4});
+    const JsonObject root(header, source);
+    const std::span<const std::byte> data =
+        file.subspan(static_cast<std::size_t>(kLengthBytes) + text.size());
+
+    TensorTable tensors;
+    std::vector<Extent> extents;
+    for (const auto& member : header.get_ref<const nlohmann::json::object_t&>()) {
+        const JsonObject entry = root.object(member.first);
+        if (member.first == "__metadata__") {
+            check_metadata(entry);
+            continue;
+        }
+        TensorView view{read_dtype(entry), read_shape(entry), {}};
+        const Extent extent = read_offsets(entry, static_cast<std::int64_t>(data.size()));
+        const std::int64_t bytes = checked_bytes(entry, view);
+        if (bytes != extent.end - extent.begin) {
+            throw Error::mismatch(source, core::printable(member.first),
+                                  std::to_string(bytes) + " bytes for " + view.text(),
+                                  std::to_string(extent.end - extent.begin));
+        }
+        view.bytes =
+            data.subspan(static_cast<std::size_t>(extent.begin), static_cast<std::size_t>(bytes));
+        const auto placed = tensors.emplace(member.first, std::move(view)).first;
+        extents.push_back({extent.begin, extent.end, placed->first});
+    }
+    check_layout(std::move(extents), source);
+    return tensors;
+}
+
+Checkpoint Checkpoint::open(const std::filesystem::path& path) {
+    Checkpoint checkpoint(core::printable(path.string()));
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(path, ignored)) {
+        checkpoint.add_file(path);
+    } else if (std::filesystem::exists(path / "model.safetensors", ignored)) {
+        checkpoint.add_file(path / "model.safetensors");
+    } else if (std::filesystem::exists(path / "model.safetensors.index.json", ignored)) {
+        checkpoint.add_shards(path);
+    } else {
+        throw Error::mismatch(checkpoint.where_, "",
+                              "model.safetensors or model.safetensors.index.json", "neither")
+            .hint("weights are read from safetensors only; convert other formats first");
+    }
+    return checkpoint;
+}
+
+void Checkpoint::add_file(const std::filesystem::path& path) {
+    files_.emplace_back(path);
+    tensors_ = parse_safetensors(files_.back().bytes(), core::printable(path.string()));
+}
+
+void Checkpoint::add_shards(const std::filesystem::path& folder) {
+    const std::filesystem::path index_path = folder / "model.safetensors.index.json";
+    const nlohmann::json index = core::read_json(index_path);
+    const JsonObject root(index, core::printable(index_path.string()));
+    const JsonObject map = root.object("weight_map");
+
+    // File -> its tensors, in the order of the names.
+    std::map<std::string, std::vector<std::string>> shards;
+    for (const auto& member : map.value().get_ref<const nlohmann::json::object_t&>()) {
+        const std::string file = map.text(member.first);
+        if (file.empty()) throw map.unexpected(member.first, "a file name");
+        check_shard_name(map, member.first, file);
+        shards[file].push_back(member.first);
+    }
+    if (shards.empty()) throw root.unexpected("weight_map", "at least one tensor");
+
+    for (const auto& [file, wanted] : shards) {
+        files_.emplace_back(folder / file);
+        TensorTable found =
+            parse_safetensors(files_.back().bytes(), core::printable((folder / file).string()));
+        for (const std::string& tensor : wanted) {
+            auto node = found.extract(tensor);
+            if (node.empty()) {
+                throw Error::mismatch(map.where(), map.path_of(tensor),
+                                      "a tensor of this name in " + core::printable(file), "none");
+            }
+            tensors_.insert(std::move(node));
+        }
+        // A tensor the index does not list would silently stay unused.
+        if (!found.empty()) {
+            throw Error::mismatch(map.where(), map.path_of(found.begin()->first),
+                                  "an entry, as " + core::printable(file) + " holds it", "nothing");
+        }
+    }
+}
+
+std::vector<std::string> Checkpoint::names() const {
+    std::vector<std::string> names;
+    names.reserve(tensors_.size());
+    for (const auto& entry : tensors_) names.push_back(entry.first);
+    return names;
+}
+
+const TensorView* Checkpoint::find(std::string_view name) const {
+    const auto entry = tensors_.find(name);
+    return entry == tensors_.end() ? nullptr : &entry->second;
+}
+
+const TensorView& Checkpoint::at(std::string_view name) const {
+    const TensorView* view = find(name);
+    if (view == nullptr) {
+        throw Error::mismatch(where_, core::printable(name), "a tensor", "nothing")
+            .hint("the weights do not belong to this config.json, or a shard is missing");
+    }
+    return *view;
+}
+
+const TensorView& Checkpoint::at(std::string_view name, std::span<const std::int64_t> shape) const {
+    const TensorView& view = at(name);
+    if (!std::equal(shape.begin(), shape.end(), view.shape.begin(), view.shape.end())) {
+        TensorView wanted{view.dtype, {shape.begin(), shape.end()}, {}};
+        throw Error::mismatch(where_, core::printable(name), wanted.text(), view.text())
+            .hint("the weights do not belong to this config.json");
+    }
+    return view;
+}
+
+}  // namespace model

@@ -1,0 +1,77 @@
+// Text to token ids and back: byte-level BPE as tokenizer.json describes it.
+// Invariant: decode(encode(text)) is the text again, special tokens in it included (unless the
+// tokenizer adds a leading space or strips around added tokens). Encoding is thread-safe.
+// Semantics: huggingface/tokenizers; decode gives UTF-8 always, U+FFFD for broken bytes.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/tokenizer_file.h"
+#include "model/utf8.h"
+
+namespace model {
+
+/// Whether encode puts the template's tokens (begin-of-text) around the text.
+enum class AddSpecial { No, Yes };
+/// Whether decode shows special tokens.
+enum class ShowSpecial { No, Yes };
+
+class Tokenizer {
+public:
+    /// `path`: a folder with tokenizer.json, or the file. Without a template in it, the
+    /// "add_bos_token" and "bos_token" of a tokenizer_config.json beside it count.
+    /// Throws core::Error.
+    static Tokenizer load(const std::filesystem::path& path);
+    /// From the text of a tokenizer.json; `where` names it in messages. Throws core::Error.
+    static Tokenizer parse(std::string_view text, std::string_view where);
+
+    /// Special tokens written out in `text` become their ids. Throws core::Error when `text` is
+    /// not UTF-8.
+    std::vector<std::int32_t> encode(std::string_view text, AddSpecial add) const;
+    /// Throws core::Error when an id is not of this tokenizer.
+    std::string decode(std::span<const std::int32_t> ids,
+                       ShowSpecial show = ShowSpecial::Yes) const;
+
+    /// One more than the highest id.
+    std::int32_t vocab_size() const { return static_cast<std::int32_t>(file_.pieces.size()); }
+    /// The bytes of a token, perhaps half a character. Throws core::Error on an unknown id.
+    std::string_view piece(std::int32_t id) const;
+    /// Throws core::Error on an unknown id.
+    bool is_special(std::int32_t id) const;
+    /// The id of an added token such as "<|eot_id|>".
+    std::optional<std::int32_t> find_added(std::string_view content) const;
+
+private:
+    explicit Tokenizer(TokenizerFile file) : file_(std::move(file)) {}
+    const Piece& at(std::int32_t id) const;
+    void encode_text(std::string_view text, std::vector<std::int32_t>& ids) const;
+    void read_begin_token(const std::filesystem::path& path);
+
+    TokenizerFile file_;
+};
+
+/// Text of one user as tokens arrive; never gives out half a character. All texts together are
+/// what decode() gives for all ids. The tokenizer must outlive it.
+class StreamDecoder {
+public:
+    explicit StreamDecoder(const Tokenizer& tokenizer, ShowSpecial show = ShowSpecial::Yes)
+        : tokenizer_(&tokenizer), show_(show) {}
+
+    /// The characters that `id` completes. Throws core::Error on an unknown id.
+    std::string push(std::int32_t id);
+    /// What is left at the end.
+    std::string finish() { return stream_.finish(); }
+
+private:
+    const Tokenizer* tokenizer_;
+    ShowSpecial show_;
+    Utf8Stream stream_;
+};
+
+}  // namespace model

@@ -1,0 +1,238 @@
+#include "model/weights.h"
+
+#include <tbb/parallel_for.h>
+
+#include <cmath>
+#include <cstring>
+#include <numbers>
+
+#include "core/error.h"
+#include "tensor/formats.h"
+
+namespace model {
+namespace {
+
+using dispatch::Buffer;
+using tensor::Placement;
+using tensor::Spec;
+
+constexpr std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
+
+// The part of one axis that a chip holds.
+struct Range {
+    std::int64_t first = 0;
+    std::int64_t count = 0;
+};
+
+Range part_of(std::int64_t extent, const std::array<Placement, 2>& placed, int dim,
+              mesh::Shape shape, mesh::Coord where) {
+    Range range{0, extent};
+    const std::array<std::int32_t, 2> index{where.row, where.col};
+    for (const int axis : {0, 1}) {
+        const std::int64_t chips = shape.extent(axis);
+        if (!placed[at(axis)].is_sharded(dim) || chips == 1) continue;
+        range.count /= chips;
+        range.first += index[at(axis)] * range.count;
+    }
+    return range;
+}
+
+// Column n of a head in Meta's interleaved layout comes from this row of the Hugging Face tensor.
+std::int64_t source_row(std::int64_t column, std::int64_t rope_head_dim) {
+    if (rope_head_dim == 0) return column;
+    const std::int64_t head = column / rope_head_dim * rope_head_dim;
+    const std::int64_t within = column % rope_head_dim;
+    return head + within / 2 + (within % 2) * (rope_head_dim / 2);
+}
+
+std::string tensor_name(const std::string& pattern, std::int32_t layer) {
+    const std::size_t mark = pattern.find("{layer}");
+    if (mark == std::string::npos) return pattern;
+    return pattern.substr(0, mark) + std::to_string(layer) + pattern.substr(mark + 7);
+}
+
+// One chip's [K, N] part of a matrix stored as Hugging Face [N, K] tensors side by side.
+void read_matrix(const Buffer& buffer, std::int32_t layer, const Checkpoint& checkpoint,
+                 mesh::Shape shape, mesh::Coord where, std::vector<float>& out) {
+    const std::int64_t k_all = buffer.global.shape[0];
+    const std::int64_t n_local = buffer.spec.shape[1];
+    const Range k = part_of(k_all, buffer.placement, 0, shape, where);
+    std::vector<float> row(at(k.count));
+    std::int64_t column = 0;
+    std::int64_t global_column = 0;
+    const Range padded = part_of(buffer.global.shape[1], buffer.placement, 1, shape, where);
+    const bool one_source = buffer.sources.size() == 1;
+    for (const tensor::WeightSource& source : buffer.sources) {
+        const std::array<std::int64_t, 2> expected{source.columns, k_all};
+        const TensorView& view = checkpoint.at(tensor_name(source.tensor, layer), expected);
+        // A single source may be padded with zero columns: cut the padded width, then clip.
+        const Range n = one_source ? padded
+                                   : part_of(source.columns, buffer.placement, 1, shape, where);
+        for (std::int64_t i = 0; i < n.count && n.first + i < source.columns; ++i) {
+            const std::int64_t from = source_row(n.first + i, source.rope_head_dim);
+            to_floats(view, from * k_all + k.first, k.count, row.data());
+            float* target = out.data() + column + i;
+            for (std::int64_t r = 0; r < k.count; ++r) target[r * n_local] = row[at(r)];
+        }
+        column += n.count;
+        global_column += source.columns;
+    }
+    core::require(column == n_local && global_column <= buffer.global.shape[1],
+                  "the sources of a weight fill its columns");
+}
+
+// Row-major tables and vectors: the same axis order as in the checkpoint.
+void read_table(const Buffer& buffer, std::int32_t layer, const Checkpoint& checkpoint,
+                mesh::Shape shape, mesh::Coord where, std::vector<float>& out) {
+    const tensor::Shape& whole = buffer.global.shape;
+    const auto extents = whole.extents();
+    const TensorView& view =
+        checkpoint.at(tensor_name(buffer.sources.front().tensor, layer), extents);
+    const int last = whole.rank() - 1;
+    const Range cols = part_of(whole.cols(), buffer.placement, last, shape, where);
+    for (std::int64_t r = 0; r < whole.rows(); ++r) {
+        to_floats(view, r * whole.cols() + cols.first, cols.count, out.data() + r * cols.count);
+    }
+}
+
+void make_rope_table(const Buffer& buffer, const Config& config, std::vector<float>& out) {
+    const std::vector<double> frequencies = rope_frequencies(config);
+    const bool cosine = buffer.name.ends_with("cos");
+    const std::int64_t dim = buffer.spec.shape[1];
+    for (std::int64_t position = 0; position < buffer.spec.shape[0]; ++position) {
+        for (std::int64_t i = 0; i < dim; ++i) {
+            // The reference computes the angle in float32, as Hugging Face does.
+            const float angle = static_cast<float>(position) *
+                                static_cast<float>(frequencies[at(i / 2)]);
+            const auto wide = static_cast<double>(angle);
+            out[at(position * dim + i)] =
+                static_cast<float>(cosine ? std::cos(wide) : std::sin(wide));
+        }
+    }
+}
+
+class Loader {
+public:
+    Loader(const dispatch::Program& program, const dispatch::Session& session,
+           dispatch::Executor& executor, const Checkpoint& checkpoint, const Config& config)
+        : program_(program),
+          session_(session),
+          executor_(executor),
+          checkpoint_(checkpoint),
+          config_(config) {}
+
+    void load(const Buffer& buffer, std::int32_t instance) const {
+        const mesh::Shape shape = program_.shape;
+        const dispatch::DeviceBuffer& placed = session_.persistent(buffer.name, instance);
+        for (std::int32_t chip = 0; chip < shape.chips(); ++chip) {
+            const mesh::Coord where = shape.coord(chip);
+            std::byte* target = executor_.data(placed.operand, chip);
+            const std::int32_t twin = same_part(buffer, where);
+            if (twin < chip) {
+                const std::byte* source = executor_.data(placed.operand, twin);
+                std::memcpy(target, source, at(buffer.spec.bytes().value));
+                continue;
+            }
+            std::vector<float> values(at(buffer.spec.shape.elements()));
+            read(buffer, instance, where, values);
+            tensor::write_rows(buffer.spec, target, 0, buffer.spec.shape.rows(), values.data(),
+                               tensor::Packer::Host);
+        }
+    }
+
+private:
+    // The first chip that holds the same part as the one at `where`.
+    std::int32_t same_part(const Buffer& buffer, mesh::Coord where) const {
+        mesh::Coord first = where;
+        if (!buffer.placement[0].is_sharded()) first.row = 0;
+        if (!buffer.placement[1].is_sharded()) first.col = 0;
+        return program_.shape.index(first);
+    }
+
+    void read(const Buffer& buffer, std::int32_t layer, mesh::Coord where,
+              std::vector<float>& values) const {
+        if (buffer.owner == dispatch::Owner::RopeTables) {
+            make_rope_table(buffer, config_, values);
+        } else if (buffer.spec.layout == tensor::Layout::RowMajor) {
+            read_table(buffer, layer, checkpoint_, program_.shape, where, values);
+        } else {
+            read_matrix(buffer, layer, checkpoint_, program_.shape, where, values);
+        }
+    }
+
+    const dispatch::Program& program_;
+    const dispatch::Session& session_;
+    dispatch::Executor& executor_;
+    const Checkpoint& checkpoint_;
+    const Config& config_;
+};
+
+}  // namespace
+
+std::vector<double> rope_frequencies(const Config& config) {
+    const RopeScaling& scaling = config.rope_scaling;
+    std::vector<double> frequencies;
+    for (std::int64_t i = 0; i < config.head_dim; i += 2) {
+        const double exponent = static_cast<double>(i) / static_cast<double>(config.head_dim);
+        frequencies.push_back(1.0 / std::pow(config.rope_theta, exponent));
+    }
+    if (scaling.kind == RopeKind::None) return frequencies;
+    if (scaling.kind == RopeKind::Linear) {
+        for (double& frequency : frequencies) frequency /= scaling.factor;
+        return frequencies;
+    }
+    if (scaling.kind != RopeKind::Llama3) {
+        throw core::Error::mismatch("config.json", "rope_scaling.rope_type",
+                                    "default, linear or llama3", std::string(name(scaling.kind)));
+    }
+    const auto original = static_cast<double>(scaling.original_max_position_embeddings);
+    for (double& frequency : frequencies) {
+        const double wavelength = 2.0 * std::numbers::pi / frequency;
+        if (wavelength > original / scaling.low_freq_factor) {
+            frequency /= scaling.factor;
+        } else if (wavelength >= original / scaling.high_freq_factor) {
+            const double smooth = (original / wavelength - scaling.low_freq_factor) /
+                                  (scaling.high_freq_factor - scaling.low_freq_factor);
+            frequency = (1.0 - smooth) * frequency / scaling.factor + smooth * frequency;
+        }
+    }
+    return frequencies;
+}
+
+void load_weights(const dispatch::Program& program, const dispatch::Session& session,
+                  dispatch::Executor& executor, const Checkpoint& checkpoint,
+                  const Config& config, std::set<std::string>& loaded) {
+    const Loader loader(program, session, executor, checkpoint, config);
+    std::vector<std::pair<const Buffer*, std::int32_t>> jobs;
+    for (const Buffer& buffer : program.buffers) {
+        if (buffer.kind != tensor::ValueKind::Weight) continue;
+        if (!loaded.insert(buffer.name).second) continue;
+        for (std::int32_t i = 0; i < buffer.instances; ++i) jobs.emplace_back(&buffer, i);
+    }
+    tbb::parallel_for(std::size_t{0}, jobs.size(), [&](std::size_t index) {
+        loader.load(*jobs[index].first, jobs[index].second);
+    });
+}
+
+std::vector<float> assemble(const Buffer& buffer, mesh::Shape shape,
+                            const dispatch::HostData& data) {
+    const tensor::Shape& whole = buffer.global.shape;
+    const int last = whole.rank() - 1;
+    std::vector<float> values(at(whole.elements()));
+    for (std::int32_t chip = 0; chip < shape.chips(); ++chip) {
+        const mesh::Coord where = shape.coord(chip);
+        if (!buffer.placement[0].is_sharded() && where.row > 0) continue;
+        if (!buffer.placement[1].is_sharded() && where.col > 0) continue;
+        const Range cols = part_of(whole.cols(), buffer.placement, last, shape, where);
+        const Range rows = part_of(whole.rows(), buffer.placement, 0, shape, where);
+        std::vector<float> row(at(cols.count));
+        for (std::int64_t r = 0; r < rows.count; ++r) {
+            tensor::read_rows(buffer.spec, data[at(chip)].data(), r, 1, row.data());
+            std::copy(row.begin(), row.end(),
+                      values.begin() + (rows.first + r) * whole.cols() + cols.first);
+        }
+    }
+    return values;
+}
+
+}  // namespace model

@@ -79,10 +79,10 @@ private:
     }
 
     ValueId attention(ValueId x) {
-        const ValueId normed = rms_norm(x, "attention_norm",
-                                        hf("input_layernorm.weight"), PerLayer::Yes);
-        const ValueId qkv = linear("attention.wqkv", normed, wqkv(),
-                                   {layer_->activation}, qkv_group(), Role::Qkv);
+        const ValueId normed =
+            rms_norm(x, "attention_norm", hf("input_layernorm.weight"), PerLayer::Yes);
+        const ValueId qkv =
+            linear("attention.wqkv", normed, wqkv(), {layer_->activation}, qkv_group(), Role::Qkv);
         const std::vector<ValueId> heads = graph_.add_node(
             "attention.create_qkv_heads",
             tensor::CreateQkvHeads{config_.num_attention_heads / config_.num_key_value_heads,
@@ -90,8 +90,8 @@ private:
             {qkv}, {Role::Heads, Role::Heads, Role::Heads});
         const ValueId q = rotary("attention.rope_q", heads[0]);
         const ValueId k = rotary("attention.rope_k", heads[1]);
-        const ValueId attended =
-            phase_ == Phase::Decode ? attend_decode(q, k, heads[2]) : attend_prefill(q, k, heads[2]);
+        const ValueId attended = phase_ == Phase::Decode ? attend_decode(q, k, heads[2])
+                                                         : attend_prefill(q, k, heads[2]);
         const ValueId merged = node("attention.concat_heads", tensor::ConcatHeads{phase_},
                                     {attended}, Role::AttentionOut);
         return linear("attention.wo", merged,
@@ -131,22 +131,22 @@ private:
     ValueId feed_forward(ValueId x) {
         const std::int64_t dim = config_.hidden_size;
         const std::int64_t ffn = config_.intermediate_size;
-        const ValueId normed = rms_norm(x, "ffn_norm", hf("post_attention_layernorm.weight"),
-                                        PerLayer::Yes);
-        const ValueId w1 = weight("layers.feed_forward.w1", {dim, ffn}, layer_->ff1_3,
-                                  Role::WeightGateUp, PerLayer::Yes,
-                                  {{hf("mlp.gate_proj.weight"), ffn, 0}});
-        const ValueId w3 = weight("layers.feed_forward.w3", {dim, ffn}, layer_->ff1_3,
-                                  Role::WeightGateUp, PerLayer::Yes,
-                                  {{hf("mlp.up_proj.weight"), ffn, 0}});
-        const ValueId w2 = weight("layers.feed_forward.w2", {ffn, dim}, layer_->ff2,
-                                  Role::WeightDown, PerLayer::Yes,
-                                  {{hf("mlp.down_proj.weight"), dim, 0}});
+        const ValueId normed =
+            rms_norm(x, "ffn_norm", hf("post_attention_layernorm.weight"), PerLayer::Yes);
+        const ValueId w1 =
+            weight("layers.feed_forward.w1", {dim, ffn}, layer_->ff1_3, Role::WeightGateUp,
+                   PerLayer::Yes, {{hf("mlp.gate_proj.weight"), ffn, 0}});
+        const ValueId w3 =
+            weight("layers.feed_forward.w3", {dim, ffn}, layer_->ff1_3, Role::WeightGateUp,
+                   PerLayer::Yes, {{hf("mlp.up_proj.weight"), ffn, 0}});
+        const ValueId w2 =
+            weight("layers.feed_forward.w2", {ffn, dim}, layer_->ff2, Role::WeightDown,
+                   PerLayer::Yes, {{hf("mlp.down_proj.weight"), dim, 0}});
         const tensor::Linear op{layer_->activation};
-        const ValueId gate = linear("feed_forward.w1", normed, w1, op, OpGroup::LiFf1Ff3,
-                                    Role::FeedForward);
-        const ValueId up = linear("feed_forward.w3", normed, w3, op, OpGroup::LiFf1Ff3,
-                                  Role::FeedForward);
+        const ValueId gate =
+            linear("feed_forward.w1", normed, w1, op, OpGroup::LiFf1Ff3, Role::FeedForward);
+        const ValueId up =
+            linear("feed_forward.w3", normed, w3, op, OpGroup::LiFf1Ff3, Role::FeedForward);
         const ValueId product =
             node("feed_forward.mul", tensor::GatedMul{tensor::Activation::Silu, layer_->gate},
                  {gate, up}, Role::FeedForward);
@@ -191,13 +191,13 @@ private:
     ValueId rms_norm(ValueId x, const std::string& name, const std::string& source,
                      PerLayer per_layer) {
         const std::string prefix = per_layer == PerLayer::Yes ? "layers." : "";
-        const ValueId gamma = graph_.add_value(
-            {prefix + name,
-             {{config_.hidden_size}, precision_.norms, Layout::RowMajor},
-             ValueKind::Weight,
-             Role::NormWeight,
-             per_layer == PerLayer::Yes,
-             {{source, config_.hidden_size, 0}}});
+        const ValueId gamma =
+            graph_.add_value({prefix + name,
+                              {{config_.hidden_size}, precision_.norms, Layout::RowMajor},
+                              ValueKind::Weight,
+                              Role::NormWeight,
+                              per_layer == PerLayer::Yes,
+                              {{source, config_.hidden_size, 0}}});
         return node(name, tensor::RmsNorm{static_cast<float>(config_.rms_norm_eps)}, {x, gamma},
                     Role::Normed);
     }
@@ -216,25 +216,25 @@ private:
     }
 
     ValueId rope_table(const char* name) {
-        return graph_.add_value({name,
-                                 {{shape_.max_context, config_.head_dim}, precision_.rope,
-                                  Layout::Tile},
-                                 ValueKind::Weight,
-                                 Role::RopeTable,
-                                 false,
-                                 {}});
+        return graph_.add_value(
+            {name,
+             {{shape_.max_context, config_.head_dim}, precision_.rope, Layout::Tile},
+             ValueKind::Weight,
+             Role::RopeTable,
+             false,
+             {}});
     }
 
     ValueId cache(const char* name) {
-        return graph_.add_value({name,
-                                 {{shape_.blocks, config_.num_key_value_heads, shape_.block_size,
-                                   config_.head_dim},
-                                  layer_->kv_cache,
-                                  Layout::Tile},
-                                 ValueKind::State,
-                                 Role::KvCache,
-                                 true,
-                                 {}});
+        return graph_.add_value(
+            {name,
+             {{shape_.blocks, config_.num_key_value_heads, shape_.block_size, config_.head_dim},
+              layer_->kv_cache,
+              Layout::Tile},
+             ValueKind::State,
+             Role::KvCache,
+             true,
+             {}});
     }
 
     ValueId weight(const char* name, tensor::Shape shape, DType dtype, Role role,
@@ -261,9 +261,8 @@ private:
     std::int32_t alike_from(std::int32_t first) const {
         const auto& all = precision_.layers;
         std::int32_t count = 1;
-        while (first + count < graph_.layers &&
-               all[static_cast<std::size_t>(first + count)] ==
-                   all[static_cast<std::size_t>(first)]) {
+        while (first + count < graph_.layers && all[static_cast<std::size_t>(first + count)] ==
+                                                    all[static_cast<std::size_t>(first)]) {
             ++count;
         }
         return count;

@@ -140,8 +140,8 @@ std::vector<fabric::Mesh> data_parallel_groups(const fabric::Mesh& mesh, std::in
     const auto count = static_cast<std::int32_t>(groups);
     if (shape.rows == 1 || shape.rows % count != 0) {
         if (shape.rows > 1) {
-            throw core::Error("Unsupported device split: " + std::to_string(chips) +
-                              " devices, " + std::to_string(groups) + " groups")
+            throw core::Error("Unsupported device split: " + std::to_string(chips) + " devices, " +
+                              std::to_string(groups) + " groups")
                 .hint("a 2-D mesh is split by rows");
         }
         const std::int32_t each = shape.cols / count;

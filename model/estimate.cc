@@ -61,7 +61,7 @@ private:
         if (buffer->kind == tensor::ValueKind::Input) {
             device_.enqueue_write(operand, {}, kQueue);
         } else {
-            device_.enqueue_read(operand, kQueue);
+            device_.enqueue_read(operand, kQueue, dispatch::holders(*buffer, program.shape));
         }
     }
 
@@ -70,9 +70,9 @@ private:
         const std::int64_t chunk = deployment_.options().prefill_chunk;
         for (std::int64_t at = 0; at < isl; at += chunk) {
             const std::int64_t count = std::min(chunk, isl - at);
-            const auto program = deployment_.prefill(
-                padded_prefill_length(count),
-                at == 0 ? StepShape::Chunk::First : StepShape::Chunk::Later);
+            const auto program =
+                deployment_.prefill(padded_prefill_length(count),
+                                    at == 0 ? StepShape::Chunk::First : StepShape::Chunk::Later);
             if (failed(session_.place(program))) return false;
             io(*program, ".token_ids");
             if (!step(program, deployment_.prefill_bindings(0, at, count))) return false;

@@ -19,12 +19,12 @@ struct EstimateOptions {
 struct Estimate {
     core::Picoseconds time_to_first_token{};  // prefill time of all users / users
     core::Picoseconds decode_step{};          // mean of the first and the last step
-    core::Picoseconds roofline_step{};        // weight and KV bytes of a step at the DRAM's peak rate
+    core::Picoseconds roofline_step{};  // weight and KV bytes of a step at the DRAM's peak rate
     std::map<std::string, core::Picoseconds> breakdown;  // one decode step, by op kind
     std::map<std::string, core::Picoseconds> by_bound;   // one decode step, by what held it back
-    std::int64_t events = 0;                  // commands simulated
+    std::int64_t events = 0;                             // commands simulated
     std::uint64_t digest = 0;
-    std::string shortage;                     // what did not fit; empty when all did
+    std::string shortage;  // what did not fit; empty when all did
 };
 
 Estimate estimate(Deployment& deployment, const EstimateOptions& options);

@@ -19,8 +19,8 @@ public:
 
     void compare_logits(const Logits& logits, std::int64_t position) {
         ++report_.positions;
-        const auto best = static_cast<std::int32_t>(
-            std::max_element(logits.begin(), logits.end()) - logits.begin());
+        const auto best = static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) -
+                                                    logits.begin());
         if (reference_.has_top5()) {
             const auto top = reference_.top5(position);
             if (best == top[0]) ++top1_;
@@ -38,8 +38,8 @@ public:
         for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
             for (std::int64_t row = 0; row < rows; ++row) {
                 const std::span<const float> ours(hidden[layer].data() + at(row) * dim, dim);
-                layers_[layer].add(ours, reference_.hidden_state(
-                                             static_cast<std::int64_t>(layer), position + row));
+                layers_[layer].add(ours, reference_.hidden_state(static_cast<std::int64_t>(layer),
+                                                                 position + row));
             }
         }
     }
@@ -100,11 +100,12 @@ EvaluateReport evaluate(Replica& replica, const Deployment& deployment, const Re
                         std::int64_t prefill, const std::function<void(std::int64_t)>& progress) {
     const Config& config = deployment.config();
     if (reference.has_logits() && reference.vocab() != config.vocab_size) {
-        throw core::Error::mismatch("reference", "logits", std::to_string(config.vocab_size) + " columns",
+        throw core::Error::mismatch("reference", "logits",
+                                    std::to_string(config.vocab_size) + " columns",
                                     std::to_string(reference.vocab()));
     }
-    if (reference.has_hidden_states() && (reference.layers() != config.num_hidden_layers ||
-                                          reference.dim() != config.hidden_size)) {
+    if (reference.has_hidden_states() &&
+        (reference.layers() != config.num_hidden_layers || reference.dim() != config.hidden_size)) {
         throw core::Error::mismatch("reference", "hidden_states",
                                     "[" + std::to_string(config.num_hidden_layers) + ", T, " +
                                         std::to_string(config.hidden_size) + "]",

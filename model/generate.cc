@@ -22,15 +22,13 @@ public:
           positions_(at(slots), -1),
           generated_(prompts.size()) {
         for (std::size_t user = 0; user < prompts.size(); ++user) {
-            samplers_.emplace_back(options.sampling,
-                                   static_cast<std::uint64_t>(first_user) + user);
+            samplers_.emplace_back(options.sampling, static_cast<std::uint64_t>(first_user) + user);
         }
     }
 
     bool prefill(const OnToken& on_token) {
         for (std::size_t user = 0; user < prompts_.size(); ++user) {
-            const Logits logits =
-                replica_.prefill(static_cast<std::int64_t>(user), prompts_[user]);
+            const Logits logits = replica_.prefill(static_cast<std::int64_t>(user), prompts_[user]);
             if (logits.empty()) return false;
             prefill_time_ += replica_.last_step();
             positions_[user] = static_cast<std::int32_t>(prompts_[user].size());
@@ -100,9 +98,8 @@ double GenerateReport::tokens_per_second_per_user() const {
 }
 
 GenerateReport generate(std::span<const std::unique_ptr<Replica>> replicas,
-                        const std::vector<std::vector<std::int32_t>>& prompts,
-                        std::int64_t slots, const GenerateOptions& options,
-                        const OnToken& on_token) {
+                        const std::vector<std::vector<std::int32_t>>& prompts, std::int64_t slots,
+                        const GenerateOptions& options, const OnToken& on_token) {
     core::require(!replicas.empty() && prompts.size() % replicas.size() == 0,
                   "users are dealt evenly over the replicas");
     const std::size_t each = prompts.size() / replicas.size();

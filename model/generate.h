@@ -26,7 +26,7 @@ struct GenerateReport {
     core::Picoseconds time_to_first_token{};  // prefill time of all users / users, slowest replica
     core::Picoseconds decode_step{};          // mean over the steps, slowest replica
     std::int64_t decode_steps = 0;
-    std::string shortage;                     // what did not fit; empty when all did
+    std::string shortage;  // what did not fit; empty when all did
 
     double tokens_per_second_per_user() const;
 };
@@ -37,8 +37,7 @@ using OnToken = std::function<void(std::int64_t user, std::int32_t token)>;
 /// `prompts`: token ids of every user; user u runs on replica u / users-per-replica.
 /// Requires: prompts.size() is a multiple of the number of replicas, none is empty.
 GenerateReport generate(std::span<const std::unique_ptr<Replica>> replicas,
-                        const std::vector<std::vector<std::int32_t>>& prompts,
-                        std::int64_t slots, const GenerateOptions& options,
-                        const OnToken& on_token);
+                        const std::vector<std::vector<std::int32_t>>& prompts, std::int64_t slots,
+                        const GenerateOptions& options, const OnToken& on_token);
 
 }  // namespace model

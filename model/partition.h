@@ -1,5 +1,6 @@
 // Places the values of a one-device graph on a mesh and inserts the collectives: the only place
-// that decides placement, splits, moves and lifetimes. Out comes the SPMD program every reader reads.
+// that decides placement, splits, moves and lifetimes. Out comes the SPMD program every reader
+// reads.
 #pragma once
 
 #include <memory>
@@ -14,8 +15,8 @@
 namespace model {
 
 struct PartitionOptions {
-    std::string name;       // "decode", "prefill 128"; also prefixes its input and output buffers
-    mesh::Grid worker_grid; // of the device the program will run on
+    std::string name;        // "decode", "prefill 128"; also prefixes its input and output buffers
+    mesh::Grid worker_grid;  // of the device the program will run on
     /// After every layer the residual stream is read back as "hidden_states".
     enum class Taps { None, HiddenStates } taps = Taps::None;
 };

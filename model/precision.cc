@@ -74,10 +74,11 @@ Precision accuracy(std::string_view base, std::int32_t layers) {
     Precision precision;
     precision.name = "accuracy";
     LayerPrecision layer = default_layer();
-    if (starts_with_any(base, {"Llama-3.1-70B", "Llama-3.2-90B", "DeepSeek-R1-Distill-Llama-70B"})) {
+    if (starts_with_any(base,
+                        {"Llama-3.1-70B", "Llama-3.2-90B", "DeepSeek-R1-Distill-Llama-70B"})) {
         layer = bfp4_gate_up(layer);
-    } else if (!starts_with_any(
-                   base, {"Llama-3", "Meta-Llama-3", "Mistral-7B", "Phi-3-mini", "phi-4"})) {
+    } else if (!starts_with_any(base,
+                                {"Llama-3", "Meta-Llama-3", "Mistral-7B", "Phi-3-mini", "phi-4"})) {
         layer = bf16_attention(layer);
     }
     precision.layers.assign(static_cast<std::size_t>(layers), layer);
@@ -101,8 +102,7 @@ Precision precision_preset(std::string_view name, std::string_view base_model,
 }
 
 std::string base_model_name(std::string_view path) {
-    std::string name =
-        std::filesystem::path(path).lexically_normal().filename().string();
+    std::string name = std::filesystem::path(path).lexically_normal().filename().string();
     if (name.empty()) {
         name = std::filesystem::path(path).lexically_normal().parent_path().filename().string();
     }

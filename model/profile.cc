@@ -65,13 +65,17 @@ Placements one_dimensional(const Profile& profile, Role role) {
         case Role::WeightQkv:
         case Role::WeightGateUp:
         case Role::WeightLmHead:
-        case Role::KvCache: along = Placement::sharded(1); break;
-        case Role::WeightO:
-            along = Placement::sharded(
-                profile.wo == Profile::AttentionOut::ColumnParallel ? 1 : 0);
+        case Role::KvCache:
+            along = Placement::sharded(1);
             break;
-        case Role::WeightDown: along = Placement::sharded(0); break;
-        default: break;
+        case Role::WeightO:
+            along = Placement::sharded(profile.wo == Profile::AttentionOut::ColumnParallel ? 1 : 0);
+            break;
+        case Role::WeightDown:
+            along = Placement::sharded(0);
+            break;
+        default:
+            break;
     }
     return placed;
 }
@@ -79,15 +83,21 @@ Placements one_dimensional(const Profile& profile, Role role) {
 // Heads, ffn and vocabulary over the rows (axis 0), dim and users over the columns (axis 1).
 Placements two_dimensional(Role role) {
     switch (role) {
-        case Role::EmbeddingTable: return {Placement::replicated(), Placement::sharded(1)};
-        case Role::NormWeight: return {Placement::replicated(), Placement::sharded(0)};
+        case Role::EmbeddingTable:
+            return {Placement::replicated(), Placement::sharded(1)};
+        case Role::NormWeight:
+            return {Placement::replicated(), Placement::sharded(0)};
         case Role::WeightQkv:
         case Role::WeightGateUp:
-        case Role::WeightLmHead: return {Placement::sharded(1), Placement::sharded(0)};
+        case Role::WeightLmHead:
+            return {Placement::sharded(1), Placement::sharded(0)};
         case Role::WeightO:
-        case Role::WeightDown: return {Placement::sharded(0), Placement::sharded(1)};
-        case Role::KvCache: return {Placement::sharded(1), Placement::sharded(0)};
-        default: return {};
+        case Role::WeightDown:
+            return {Placement::sharded(0), Placement::sharded(1)};
+        case Role::KvCache:
+            return {Placement::sharded(1), Placement::sharded(0)};
+        default:
+            return {};
     }
 }
 
@@ -121,15 +131,18 @@ std::optional<Placement> pinned(const Profile& profile, Role role, Phase phase, 
         return role == Role::Residual ? std::optional(Placement::replicated()) : std::nullopt;
     }
     switch (role) {
-        case Role::Residual: return Placement::sharded(1);
+        case Role::Residual:
+            return Placement::sharded(1);
         case Role::Qkv:
             // Decode: each column keeps its own users (slice_mat); prefill: all of the prompt.
             return phase == Phase::Decode ? Placement::sharded(0) : Placement::replicated();
         case Role::FeedForward:
             return profile.gate_up == Profile::GateUp::ReduceScatter ? Placement::sharded(1)
                                                                      : Placement::replicated();
-        case Role::Logits: return Placement::replicated();
-        default: return {};
+        case Role::Logits:
+            return Placement::replicated();
+        default:
+            return {};
     }
 }
 
@@ -137,7 +150,9 @@ dispatch::MemoryConfig weight_memory(const Profile& profile, Role role) {
     dispatch::MemoryConfig memory{mesh::BufferType::Dram, dispatch::MemoryLayout::Interleaved, 0};
     const bool galaxy = profile.shape.chips() == kGalaxyChips;
     switch (role) {
-        case Role::WeightLmHead: memory.layout = dispatch::MemoryLayout::DramWidthSharded; break;
+        case Role::WeightLmHead:
+            memory.layout = dispatch::MemoryLayout::DramWidthSharded;
+            break;
         case Role::WeightQkv:
         case Role::WeightGateUp:
         case Role::WeightDown:
@@ -148,7 +163,8 @@ dispatch::MemoryConfig weight_memory(const Profile& profile, Role role) {
                 memory.layout = dispatch::MemoryLayout::DramWidthSharded;
             }
             break;
-        default: break;
+        default:
+            break;
     }
     return memory;
 }

@@ -48,8 +48,7 @@ bool Replica::place(const std::shared_ptr<const dispatch::Program>& program) {
     return true;
 }
 
-void Replica::write_tokens(const dispatch::Program& program,
-                           std::span<const std::int32_t> tokens) {
+void Replica::write_tokens(const dispatch::Program& program, std::span<const std::int32_t> tokens) {
     const dispatch::Buffer& buffer = buffer_named(program, program.name + ".token_ids");
     std::vector<std::byte> bytes(at(buffer.spec.bytes().value));
     std::memcpy(bytes.data(), tokens.data(), std::min(bytes.size(), tokens.size_bytes()));
@@ -60,7 +59,8 @@ void Replica::write_tokens(const dispatch::Program& program,
 std::vector<float> Replica::read_logits(const dispatch::Program& program) {
     const dispatch::Buffer& buffer = buffer_named(program, program.name + ".logits");
     const dispatch::HostData data =
-        device_->enqueue_read(session_->persistent(buffer.name, 0).operand, kQueue);
+        device_->enqueue_read(session_->persistent(buffer.name, 0).operand, kQueue,
+                              dispatch::holders(buffer, program.shape));
     return assemble(buffer, program.shape, data);
 }
 
@@ -91,9 +91,9 @@ Logits Replica::prefill(std::int64_t user, std::span<const std::int32_t> tokens)
     const core::SimTime begin = simulator_->host_now();
     for (std::int64_t start = 0; start < total; start += deployment_.options().prefill_chunk) {
         const std::int64_t count = std::min(deployment_.options().prefill_chunk, total - start);
-        const auto program = deployment_.prefill(
-            padded_prefill_length(count),
-            start == 0 ? StepShape::Chunk::First : StepShape::Chunk::Later);
+        const auto program =
+            deployment_.prefill(padded_prefill_length(count),
+                                start == 0 ? StepShape::Chunk::First : StepShape::Chunk::Later);
         if (!place(program)) return {};
         write_tokens(*program, tokens.subspan(at(start), at(count)));
         if (!run(program, deployment_.prefill_bindings(user, start, count))) return {};

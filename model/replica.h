@@ -34,18 +34,19 @@ public:
     /// Text of the allocation that did not fit; empty when everything did.
     const std::string& shortage() const { return shortage_; }
 
-    /// Runs a prompt (in chunks when it is long) for user slot `user`, from position 0. Result: logits of
-    /// the last token; empty with shortage() set when a buffer did not fit.
+    /// Runs a prompt (in chunks when it is long) for user slot `user`, from position 0. Result:
+    /// logits of the last token; empty with shortage() set when a buffer did not fit.
     Logits prefill(std::int64_t user, std::span<const std::int32_t> tokens);
     /// One token per slot at its position (-1: idle slot). Result: logits per slot.
     std::vector<Logits> decode(const std::vector<std::int32_t>& tokens,
                                const std::vector<std::int32_t>& positions);
 
-    /// Simulated time of the last prefill or decode step: tokens written to logits read. Compiling and
-    /// capturing are not part of it, as in the published measurements.
+    /// Simulated time of the last prefill or decode step: tokens written to logits read. Compiling
+    /// and capturing are not part of it, as in the published measurements.
     core::Picoseconds last_step() const { return last_step_; }
 
-    /// Residual stream after each layer of the last step (Taps::HiddenStates): [layers][rows * dim].
+    /// Residual stream after each layer of the last step (Taps::HiddenStates): [layers][rows *
+    /// dim].
     const std::vector<std::vector<float>>& hidden_states() const { return hidden_states_; }
 
     const dispatch::Simulator& simulator() const { return *simulator_; }

@@ -66,8 +66,8 @@ void read_matrix(const Buffer& buffer, std::int32_t layer, const Checkpoint& che
         const std::array<std::int64_t, 2> expected{source.columns, k_all};
         const TensorView& view = checkpoint.at(tensor_name(source.tensor, layer), expected);
         // A single source may be padded with zero columns: cut the padded width, then clip.
-        const Range n = one_source ? padded
-                                   : part_of(source.columns, buffer.placement, 1, shape, where);
+        const Range n =
+            one_source ? padded : part_of(source.columns, buffer.placement, 1, shape, where);
         for (std::int64_t i = 0; i < n.count && n.first + i < source.columns; ++i) {
             const std::int64_t from = source_row(n.first + i, source.rope_head_dim);
             to_floats(view, from * k_all + k.first, k.count, row.data());
@@ -102,8 +102,8 @@ void make_rope_table(const Buffer& buffer, const Config& config, std::vector<flo
     for (std::int64_t position = 0; position < buffer.spec.shape[0]; ++position) {
         for (std::int64_t i = 0; i < dim; ++i) {
             // The reference computes the angle in float32, as Hugging Face does.
-            const float angle = static_cast<float>(position) *
-                                static_cast<float>(frequencies[at(i / 2)]);
+            const float angle =
+                static_cast<float>(position) * static_cast<float>(frequencies[at(i / 2)]);
             const auto wide = static_cast<double>(angle);
             out[at(position * dim + i)] =
                 static_cast<float>(cosine ? std::cos(wide) : std::sin(wide));
@@ -200,8 +200,8 @@ std::vector<double> rope_frequencies(const Config& config) {
 }
 
 void load_weights(const dispatch::Program& program, const dispatch::Session& session,
-                  dispatch::Executor& executor, const Checkpoint& checkpoint,
-                  const Config& config, std::set<std::string>& loaded) {
+                  dispatch::Executor& executor, const Checkpoint& checkpoint, const Config& config,
+                  std::set<std::string>& loaded) {
     const Loader loader(program, session, executor, checkpoint, config);
     std::vector<std::pair<const Buffer*, std::int32_t>> jobs;
     for (const Buffer& buffer : program.buffers) {
@@ -219,10 +219,8 @@ std::vector<float> assemble(const Buffer& buffer, mesh::Shape shape,
     const tensor::Shape& whole = buffer.global.shape;
     const int last = whole.rank() - 1;
     std::vector<float> values(at(whole.elements()));
-    for (std::int32_t chip = 0; chip < shape.chips(); ++chip) {
+    for (const std::int32_t chip : dispatch::holders(buffer, shape)) {
         const mesh::Coord where = shape.coord(chip);
-        if (!buffer.placement[0].is_sharded() && where.row > 0) continue;
-        if (!buffer.placement[1].is_sharded() && where.col > 0) continue;
         const Range cols = part_of(whole.cols(), buffer.placement, last, shape, where);
         const Range rows = part_of(whole.rows(), buffer.placement, 0, shape, where);
         std::vector<float> row(at(cols.count));

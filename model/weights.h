@@ -14,11 +14,11 @@
 
 namespace model {
 
-/// Writes the weights of `program` that are not in `loaded` yet on every chip, and adds their names.
-/// Throws core::Error naming file, tensor, expected and found shape.
+/// Writes the weights of `program` that are not in `loaded` yet on every chip, and adds their
+/// names. Throws core::Error naming file, tensor, expected and found shape.
 void load_weights(const dispatch::Program& program, const dispatch::Session& session,
-                  dispatch::Executor& executor, const Checkpoint& checkpoint,
-                  const Config& config, std::set<std::string>& loaded);
+                  dispatch::Executor& executor, const Checkpoint& checkpoint, const Config& config,
+                  std::set<std::string>& loaded);
 
 /// Rotary angles of each pair, radians per position: inv_freq [head_dim / 2], scaled as the config
 /// says. Throws core::Error for a scaling that cannot be run.

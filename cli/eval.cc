@@ -1,0 +1,119 @@
+// tessera eval: how close is a run to a reference.
+#include <fmt/format.h>
+#include <tbb/global_control.h>
+#include <unistd.h>
+
+#include <optional>
+
+#include "cli/options.h"
+#include "cli/report.h"
+#include "core/error.h"
+#include "model/evaluate.h"
+
+namespace cli {
+namespace {
+
+struct EvalOptions {
+    ModelOptions model;
+    std::string reference;
+    std::int64_t prefill = 0;  // 0: half of the positions
+};
+
+// One line on a terminal's stderr, nothing elsewhere.
+void show_progress(std::int64_t done, std::int64_t all) {
+    if (isatty(STDERR_FILENO) == 0) return;
+    const bool last = done == all;
+    fmt::print(stderr, "\r{:>5} / {} positions{}", done, all, last ? "\n" : "");
+}
+
+Answer print(const EvalOptions& options, const World& world, const model::EvaluateReport& report,
+             const model::Deployment& deployment, const dispatch::MemoryPlan& plan) {
+    if (options.model.json) {
+        Json document = envelope("eval", world, options.model.software);
+        document["mesh"] = options.model.mesh;
+        document["precision"] = options.model.precision;
+        document["positions"] = report.positions;
+        document["top1"] = report.top1;
+        document["top5"] = report.top5;
+        document["pcc"] = {{"logits", report.pcc_logits},
+                           {"hidden_states", report.pcc_hidden_states}};
+        document["max_abs_error"] = report.max_abs_error;
+        document["max_abs_error_hidden_states"] = report.max_abs_error_hidden;
+        document["memory"] = memory_json(plan, deployment.mesh().chip_count());
+        print_json(document);
+        return Answer::Yes;
+    }
+    fmt::print("positions      {}\n", report.positions);
+    fmt::print("top-1 / top-5  {:.2f} % / {:.2f} %\n", report.top1, report.top5);
+    fmt::print("PCC of logits  {:.6f}\n", report.pcc_logits);
+    fmt::print("max |error|    {:.3e}\n", report.max_abs_error);
+    for (std::size_t layer = 0; layer < report.pcc_hidden_states.size(); ++layer) {
+        fmt::print("PCC of layer {:<3}{:.6f}\n", layer, report.pcc_hidden_states[layer]);
+    }
+    if (!report.pcc_hidden_states.empty()) {
+        fmt::print("max |error| of layers  {:.3e}\n", report.max_abs_error_hidden);
+    }
+    return Answer::Yes;
+}
+
+Answer act(const EvalOptions& options, const World& world) {
+    std::optional<tbb::global_control> threads;
+    if (options.model.threads > 0) {
+        threads.emplace(tbb::global_control::max_allowed_parallelism,
+                        static_cast<std::size_t>(options.model.threads));
+    }
+    const model::Config config = model::load_config(options.model.model);
+    const model::Reference reference = model::Reference::open(options.reference);
+    const std::int64_t context = options.model.context > 0
+                                     ? options.model.context
+                                     : core::round_up(reference.positions(), std::int64_t{32});
+    if (reference.positions() > config.max_position_embeddings || reference.positions() > context) {
+        throw core::Error::mismatch(
+            options.reference, "input_ids",
+            "at most " + std::to_string(std::min(context, config.max_position_embeddings)) +
+                " positions",
+            std::to_string(reference.positions()));
+    }
+    const fabric::Mesh whole = open_mesh(world, options.model.mesh);
+    const fabric::Mesh mesh = model::data_parallel_groups(whole, options.model.dp).front();
+    for (const std::string& problem : model::split_problems(config, mesh)) {
+        throw NotPossible{{problem}, "`tessera check` lists what divides"};
+    }
+    model::DeploymentOptions deploy = deployment_options(options.model, context);
+    const bool taps = reference.has_hidden_states();
+    if (taps) deploy.taps = model::PartitionOptions::Taps::HiddenStates;
+    model::Deployment deployment(config, precision_of(options.model, config), mesh, deploy);
+    const model::Checkpoint checkpoint = model::Checkpoint::open(options.model.model);
+    // Reading hidden states is not possible in a trace, as on the device.
+    model::Replica replica(deployment, checkpoint,
+                           taps ? model::Replica::Trace::Off : model::Replica::Trace::On);
+    if (!replica.shortage().empty()) throw NotPossible{{replica.shortage()}, ""};
+    const std::int64_t prefill = options.prefill > 0
+                                     ? options.prefill
+                                     : std::max<std::int64_t>(1, reference.positions() / 2);
+    const model::EvaluateReport report =
+        model::evaluate(replica, deployment, reference, prefill,
+                        [&](std::int64_t done) { show_progress(done, reference.positions()); });
+    if (!report.shortage.empty()) throw NotPossible{{report.shortage}, ""};
+    return print(options, world, report, deployment, deployment.plan_memory());
+}
+
+}  // namespace
+
+Verb make_eval(CLI::App& app, const World& world) {
+    auto options = std::make_shared<EvalOptions>();
+    CLI::App* verb = app.add_subcommand("eval", "Compare a run with a reference");
+    add_model_options(*verb, options->model, world);
+    verb->add_option("--reference", options->reference,
+                     "safetensors with input_ids and any of logits, hidden_states, top5_tokens")
+        ->required()
+        ->type_name("FILE");
+    verb->add_option("--prefill", options->prefill, "Positions prefilled; default: half")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24));
+    verb->footer(
+        "Example: tessera eval models/tiny-shakespeare --mesh t3k --precision bf16 "
+        "--reference models/tiny-shakespeare/reference.safetensors --prefill 64");
+    return {verb, [options, &world] { return act(*options, world); }};
+}
+
+}  // namespace cli

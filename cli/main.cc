@@ -1,0 +1,12 @@
+// The binary: hands the world (topology folder, environment) to the command line.
+#include <cstdlib>
+
+#include "cli/options.h"
+
+int main(int argc, char** argv) {
+    const char* topologies = std::getenv("TESSERA_TOPOLOGIES");
+    const char* mesh = std::getenv("MESH_DEVICE");
+    const cli::World world{{topologies != nullptr ? topologies : cli::default_topologies()},
+                           mesh != nullptr ? mesh : ""};
+    return cli::run_command_line(argc, argv, world);
+}

@@ -1,0 +1,78 @@
+// Options that several verbs share, spelled and checked once.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fabric/mesh.h"
+#include "model/config.h"
+#include "model/deployment.h"
+
+namespace cli {
+
+/// The world as main hands it in.
+struct World {
+    fabric::Catalog catalog;   // topology data
+    std::string default_mesh;  // MESH_DEVICE, or empty
+};
+
+/// Exit codes of the command line contract.
+enum class Answer : int { Yes = 0, No = 1, BadInput = 2 };
+
+struct ModelOptions {
+    std::string model;  // folder (or config.json)
+    std::string mesh;
+    std::string precision = "performance";
+    std::string software = "tt-transformers";
+    std::string release;  // "2025", "2026-05", "2026-09"; empty: the verb's default
+    std::string trace_era = "A";
+    std::int64_t batch = 1;
+    std::int64_t dp = 1;
+    std::int64_t context = 0;  // 0: chosen by the verb
+    std::int64_t block_size = 0;
+    std::int64_t prefill_chunk = 4096;
+    std::int64_t trace_region = 50'000'000;
+    int threads = 0;  // 0: all cores
+    bool json = false;
+};
+
+/// Adds MODEL, --mesh, --precision, ... to a verb.
+void add_model_options(CLI::App& verb, ModelOptions& options, const World& world);
+
+/// Opens --mesh; a mesh that falls apart is thrown as NotPossible.
+fabric::Mesh open_mesh(const World& world, const std::string& spec);
+
+/// "The answer is no", with its reasons: exit code 1.
+struct NotPossible {
+    std::vector<std::string> reasons;
+    std::string hint;
+};
+
+dispatch::DeviceOptions device_options(const ModelOptions& options);
+model::DeploymentOptions deployment_options(const ModelOptions& options, std::int64_t context);
+/// Precision of --precision for this model.
+model::Precision precision_of(const ModelOptions& options, const model::Config& config);
+
+/// A verb: its help entry, and what it does when chosen.
+struct Verb {
+    CLI::App* app = nullptr;
+    std::function<Answer()> act;
+};
+
+Verb make_run(CLI::App& app, const World& world);
+Verb make_eval(CLI::App& app, const World& world);
+Verb make_check(CLI::App& app, const World& world);
+Verb make_sim(CLI::App& app, const World& world);
+Verb make_topo(CLI::App& app, const World& world);
+
+/// The folder of topology data this binary was built with.
+const char* default_topologies();
+
+/// The whole command line: parses, acts, prints errors; the exit code.
+int run_command_line(int argc, const char* const* argv, const World& world);
+
+}  // namespace cli

@@ -1,0 +1,55 @@
+// How an op sits on a chip, decided once by `lower` and stored in each command: cores, circular
+// buffers, runtime arguments, kernel groups, where operands live. L1 budgets, launch costs and op
+// times all read it; nobody computes any of it again.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/units.h"
+#include "mesh/bank_allocator.h"
+#include "mesh/chip_spec.h"
+
+namespace dispatch {
+
+/// How the pages of a tensor are dealt over banks. DramWidthSharded pads the columns to a whole
+/// number of tiles per bank; sharded L1 layouts put one shard on each of `shards` cores.
+enum class MemoryLayout {
+    Interleaved,
+    DramWidthSharded,
+    WidthSharded,
+    HeightSharded,
+    BlockSharded
+};
+
+struct MemoryConfig {
+    mesh::BufferType type = mesh::BufferType::Dram;
+    MemoryLayout layout = MemoryLayout::Interleaved;
+    std::int32_t shards = 0;  // cores of a sharded L1 layout; 0 otherwise
+    bool operator==(const MemoryConfig&) const = default;
+};
+/// "DRAM_INTERLEAVED", "L1_WIDTH_SHARDED", ... as profiler reports spell it.
+std::string to_text(const MemoryConfig& memory);
+
+struct CircularBuffer {
+    std::string name;  // "in0", "in1", "out", "intermediate"
+    core::Bytes size;  // per core
+    bool operator==(const CircularBuffer&) const = default;
+};
+
+struct KernelPlan {
+    mesh::Grid grid;         // cores the kernels are placed on
+    std::int32_t cores = 1;  // cores that compute
+    mesh::Fidelity fidelity = mesh::Fidelity::HiFi2;
+    std::vector<CircularBuffer> circular_buffers;
+    std::int32_t common_args = 0;
+    std::int32_t unique_args = 0;  // per core
+    std::int32_t kernel_groups = 1;
+    std::vector<MemoryConfig> inputs;
+    std::vector<MemoryConfig> outputs;
+
+    core::Bytes circular_buffer_bytes() const;  // per core
+};
+
+}  // namespace dispatch

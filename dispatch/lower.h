@@ -1,0 +1,35 @@
+// Decides once how an op sits on a chip: cores, circular buffers, arguments, operand locations.
+// The rules are those of the ops' program factories in tt-metal (tree of 2026-05-23), in the
+// shapes that LLM decode and prefill use; numbers that are estimates say so where they stand.
+#pragma once
+
+#include <span>
+
+#include "dispatch/kernel_plan.h"
+#include "mesh/chip_spec.h"
+#include "tensor/op.h"
+
+namespace dispatch {
+
+struct LowerContext {
+    const mesh::ChipSpec* chip = nullptr;
+    mesh::Grid worker_grid;
+    tensor::Phase phase = tensor::Phase::Decode;
+    mesh::Fidelity fidelity = mesh::Fidelity::HiFi2;
+};
+
+/// `in` and `out` are one chip's specs; `placed` says where the inputs are. The result's `outputs`
+/// say where the outputs go.
+KernelPlan lower(const tensor::Op& op, std::span<const tensor::Spec> in,
+                 std::span<const tensor::Spec> out, std::span<const MemoryConfig> placed,
+                 const LowerContext& context);
+
+/// Where a collective leaves its result: decode in L1 (width-sharded), prefill in DRAM.
+MemoryConfig activation_memory(const tensor::Spec& spec, tensor::Phase phase,
+                               mesh::Grid worker_grid);
+
+/// find_grid of tt_transformers: the divisor of `tiles` nearest 32 (ties: the smaller) that is a
+/// grid of at most rows x cols cores; 0 when there is none.
+std::int32_t nearest_core_count(std::int64_t tiles, mesh::Grid limit);
+
+}  // namespace dispatch

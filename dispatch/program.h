@@ -1,0 +1,148 @@
+// The program of one step: an SPMD command list for every chip of a mesh. Plain data with three
+// readers: the memory plan, the simulator and the executor.
+// Layers that are alike are one segment with a repeat count; buffers of a segment are named by
+// (buffer, instance), so nothing is written once per layer.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "ccl/plan.h"
+#include "core/ids.h"
+#include "dispatch/kernel_plan.h"
+#include "mesh/shape.h"
+#include "tensor/graph.h"
+#include "tensor/op.h"
+#include "tensor/placement.h"
+
+namespace dispatch {
+
+using QueueId = core::Id<struct QueueTag>;  // 0 or 1
+using SubDeviceId =
+    core::Id<struct SubDeviceTag>;  // 0 is the whole worker grid unless loaded otherwise
+
+enum class Owner {
+    Weights,
+    Embedding,
+    LmHead,
+    Norms,
+    RopeTables,
+    KvCache,
+    Inputs,
+    Activations,
+    Collectives,  // staging of collectives
+    Binaries,
+    Trace,
+};
+std::string to_text(Owner owner);
+
+/// A tensor of the program on every chip (same address everywhere).
+struct Buffer {
+    std::string name;
+    tensor::Spec spec;    // one chip's part
+    tensor::Spec global;  // the whole value
+    std::array<tensor::Placement, 2> placement;
+    MemoryConfig memory;
+    Owner owner = Owner::Activations;
+    tensor::ValueKind kind =
+        tensor::ValueKind::Computed;  // all but Computed live as long as the model
+    std::int32_t instances = 1;       // one per layer for per-layer weights and caches
+    std::vector<tensor::WeightSource> sources;
+};
+
+enum class Instance { Only, Layer, CarryIn, CarryOut };
+
+struct BufferRef {
+    std::int32_t buffer = -1;
+    Instance instance = Instance::Only;
+    bool operator==(const BufferRef&) const = default;
+};
+/// Which instance `ref` means in layer `layer`: carried values alternate between two.
+std::int32_t instance_of(BufferRef ref, std::int32_t layer);
+
+struct OpCommand {
+    tensor::Op op;
+    std::vector<BufferRef> inputs;
+    std::vector<BufferRef> outputs;
+    KernelPlan plan;
+};
+
+/// A collective along one mesh axis, or (axis -1) over the whole mesh in row-major order.
+/// AllGather along `dim`: output.shape[dim] = ranks x input's. `stacked`: the parts become a new
+/// outermost axis instead. ReduceScatter along `dim`: output.shape[dim] = input's / ranks.
+struct CollectiveCommand {
+    ccl::Collective collective;
+    int axis = 1;
+    int dim = 0;
+    enum class Form { AlongDim, Stacked } form = Form::AlongDim;
+    BufferRef input;
+    BufferRef output;
+    BufferRef staging;  // buffer -1: none
+};
+
+/// Host memory to a buffer / a buffer to host memory, on every chip of the mesh. `tag` names the
+/// host side: "token_ids", "logits", "hidden_states".
+struct WriteCommand {
+    BufferRef buffer;
+    std::string tag;
+};
+struct ReadCommand {
+    BufferRef buffer;
+    std::string tag;
+};
+
+struct Command {
+    std::string label;  // "attention.wqkv"
+    std::variant<OpCommand, CollectiveCommand, WriteCommand, ReadCommand> body;
+    QueueId queue{0};
+    SubDeviceId sub_device{0};
+    // Lifetimes are part of the plan: allocated before the command is enqueued, freed after.
+    std::vector<BufferRef> allocates;
+    std::vector<BufferRef> releases;
+    /// A persistent program (a prefetcher) never completes: it keeps its sub-device for good.
+    enum class Completion { Normal, Persistent } completion = Completion::Normal;
+    /// The chips a program is placed on (row-major, ascending); empty: every chip of the mesh.
+    std::vector<std::int32_t> chips;
+};
+
+struct Segment {
+    std::string name;
+    std::int32_t first_layer = 0;
+    std::int32_t repeat = 1;
+    std::vector<Command> commands;
+};
+
+struct Program {
+    std::string name;  // "decode", "prefill 128"
+    tensor::Phase phase = tensor::Phase::Decode;
+    mesh::Shape shape;
+    std::vector<Buffer> buffers;
+    std::vector<Segment> segments;
+
+    const Buffer& buffer(BufferRef ref) const {
+        return buffers.at(static_cast<std::size_t>(ref.buffer));
+    }
+    /// Calls `visit(command, layer)` for every command in order, repeats unrolled.
+    void for_each(const std::function<void(const Command&, std::int32_t)>& visit) const;
+    std::int64_t command_count() const;
+};
+
+/// The chips (row-major) that together hold a buffer once: of replicated parts the first.
+std::vector<std::int32_t> holders(const Buffer& buffer, mesh::Shape shape);
+
+/// What the allocator is asked for: one formula for the planner and the device.
+struct AllocationRequest {
+    mesh::BufferType type = mesh::BufferType::Dram;
+    core::Bytes size;
+    std::int64_t pages = 0;
+    core::Bytes page;
+    std::int32_t banks = 0;  // 0: all banks of the type
+};
+AllocationRequest allocation_request(const tensor::Spec& spec, const MemoryConfig& memory,
+                                     std::int32_t dram_banks);
+
+}  // namespace dispatch

@@ -1,0 +1,155 @@
+#include "dispatch/session.h"
+
+#include "core/error.h"
+
+namespace dispatch {
+namespace {
+
+std::string core_range(mesh::Grid grid) {
+    return "[(x=0,y=0) - (x=" + std::to_string(grid.x - 1) + ",y=" + std::to_string(grid.y - 1) +
+           ")]";
+}
+
+}  // namespace
+
+// One walk over a program's commands with the buffers that live during it.
+struct Session::Run {
+    Session& session;
+    std::shared_ptr<const Program> program;
+    const ChipBindings& bindings;
+    HostTensors& host;
+    QueueId queue;
+    std::vector<std::vector<std::optional<DeviceBuffer>>> live{};
+
+    std::optional<DeviceBuffer>& slot(BufferRef ref, std::int32_t layer) {
+        return live[static_cast<std::size_t>(ref.buffer)]
+                   [static_cast<std::size_t>(instance_of(ref, layer))];
+    }
+
+    Operand operand(BufferRef ref, std::int32_t layer) {
+        const Buffer& buffer = program->buffer(ref);
+        if (buffer.kind != tensor::ValueKind::Computed) {
+            return session.persistent(buffer.name, instance_of(ref, layer)).operand;
+        }
+        const std::optional<DeviceBuffer>& found = slot(ref, layer);
+        core::require(found.has_value(), "a command reads only buffers that are alive");
+        return found->operand;
+    }
+
+    std::optional<Shortage> allocate(const Command& command, std::int32_t layer) {
+        for (const BufferRef ref : command.allocates) {
+            const Buffer& buffer = program->buffer(ref);
+            auto result =
+                session.device_.allocate(buffer.name, buffer.owner, buffer.spec, buffer.memory);
+            if (auto* failure = std::get_if<mesh::Failure>(&result)) {
+                return Shortage{buffer.name, std::move(*failure), {}};
+            }
+            slot(ref, layer) = std::get<DeviceBuffer>(std::move(result));
+        }
+        return {};
+    }
+
+    void release(const Command& command, std::int32_t layer) {
+        for (const BufferRef ref : command.releases) {
+            std::optional<DeviceBuffer>& found = slot(ref, layer);
+            core::require(found.has_value(), "only a live buffer is released");
+            session.device_.free(*found);
+            found.reset();
+        }
+    }
+
+    std::optional<Shortage> check_clash(const Command& command) {
+        const auto* op = std::get_if<OpCommand>(&command.body);
+        if (op == nullptr) return {};
+        const core::Bytes used = op->plan.circular_buffer_bytes();
+        if (used > session.circular_peak_) {
+            session.circular_peak_ = used;
+            session.circular_owner_ = command.label;
+        }
+        const mesh::BankAllocator& l1 = session.device_.allocator(mesh::BufferType::L1);
+        const mesh::CircularBufferRegion region{session.programs_run_, core_range(op->plan.grid),
+                                                l1.config().base + used.value};
+        auto text = mesh::circular_buffer_failure(region, l1.lowest_allocated(),
+                                                  session.device_.mesh().system.chip.l1.size);
+        if (!text) return {};
+        return Shortage{command.label, {}, std::move(text)};
+    }
+
+    void enqueue(const Command& command, std::int32_t layer) {
+        if (const auto* write = std::get_if<WriteCommand>(&command.body)) {
+            const auto data = host.writes.find(write->tag);
+            session.device_.enqueue_write(operand(write->buffer, layer),
+                                          data == host.writes.end() ? HostData{} : data->second,
+                                          queue);
+            return;
+        }
+        if (const auto* read = std::get_if<ReadCommand>(&command.body)) {
+            host.reads[read->tag].push_back(
+                session.device_.enqueue_read(operand(read->buffer, layer), queue, command.chips));
+            return;
+        }
+        Enqueued item{program, &command, layer, {}, {}, {}};
+        if (const auto* op = std::get_if<OpCommand>(&command.body)) {
+            for (const BufferRef ref : op->inputs) item.inputs.push_back(operand(ref, layer));
+            for (const BufferRef ref : op->outputs) item.outputs.push_back(operand(ref, layer));
+        } else {
+            const auto& collective = std::get<CollectiveCommand>(command.body);
+            item.inputs.push_back(operand(collective.input, layer));
+            item.outputs.push_back(operand(collective.output, layer));
+            if (collective.staging.buffer >= 0) {
+                item.staging.push_back(operand(collective.staging, layer));
+            }
+        }
+        session.device_.enqueue(std::move(item), bindings, queue);
+    }
+};
+
+Session::Session(MeshDevice& device) : device_(device) {}
+Session::~Session() = default;
+
+std::optional<Shortage> Session::place(std::shared_ptr<const Program> program) {
+    for (const Buffer& buffer : program->buffers) {
+        if (buffer.kind == tensor::ValueKind::Computed || has_persistent(buffer.name)) continue;
+        std::vector<DeviceBuffer>& instances = persistent_[buffer.name];
+        for (std::int32_t i = 0; i < buffer.instances; ++i) {
+            auto result = device_.allocate(buffer.name, buffer.owner, buffer.spec, buffer.memory);
+            if (auto* failure = std::get_if<mesh::Failure>(&result)) {
+                return Shortage{buffer.name, std::move(*failure), {}};
+            }
+            instances.push_back(std::get<DeviceBuffer>(std::move(result)));
+        }
+    }
+    return {};
+}
+
+const DeviceBuffer& Session::persistent(const std::string& name, std::int32_t instance) const {
+    const auto found = persistent_.find(name);
+    core::require(
+        found != persistent_.end() && static_cast<std::size_t>(instance) < found->second.size(),
+        "a persistent buffer is placed before it is used");
+    return found->second[static_cast<std::size_t>(instance)];
+}
+
+std::optional<Shortage> Session::run(const std::shared_ptr<const Program>& program,
+                                     const ChipBindings& bindings, HostTensors& host,
+                                     QueueId queue) {
+    Run run{*this, program, bindings, host, queue, {}};
+    for (const Buffer& buffer : program->buffers) {
+        run.live.emplace_back(static_cast<std::size_t>(buffer.instances));
+    }
+    for (const Segment& segment : program->segments) {
+        for (std::int32_t round = 0; round < segment.repeat; ++round) {
+            const std::int32_t layer = segment.first_layer + round;
+            for (const Command& command : segment.commands) {
+                if (auto shortage = run.allocate(command, layer)) return shortage;
+                if (auto shortage = run.check_clash(command)) return shortage;
+                run.enqueue(command, layer);
+                run.release(command, layer);
+            }
+        }
+    }
+    ++programs_run_;
+    return {};
+}
+
+}  // namespace dispatch

@@ -1,0 +1,320 @@
+#include "dispatch/simulator.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "core/error.h"
+#include "dispatch/command_queue.h"
+#include "dispatch/simulator_state.h"
+
+namespace dispatch {
+namespace {
+
+// Events older than this many others are taken as passed.
+constexpr std::size_t kMostEvents = 1 << 14;
+
+std::string_view label_of(const Enqueued& enqueued) { return enqueued.command->label; }
+
+}  // namespace
+
+Simulator::State::State(const fabric::Mesh& on, SimulatorOptions with)
+    : mesh(on),
+      options(with),
+      chip(mesh.system.chip),
+      op_times(chip),
+      collectives(mesh),
+      last_end(static_cast<std::size_t>(mesh.chip_count()) * kMaxSubDevices),
+      all_chips(static_cast<std::size_t>(mesh.chip_count())),
+      spans(all_chips.size()),
+      ready(all_chips.size()) {
+    std::iota(all_chips.begin(), all_chips.end(), 0);
+    for (std::size_t i = 0; i < kMaxSubDevices; ++i) {
+        stall_group.push_back({static_cast<std::int32_t>(i)});
+    }
+    for (Queue& queue : queues) {
+        queue.issued.resize(all_chips.size());
+        queue.front.resize(all_chips.size());
+        queue.programs.resize(last_end.size());
+    }
+}
+
+Simulator::State::Queue& Simulator::State::queue(QueueId id) {
+    core::require(id.value == 0 || id.value == 1, "a device has at most two queues");
+    return queues[static_cast<std::size_t>(id.value)];
+}
+
+void Simulator::State::charge_host(QueueId id, core::Picoseconds host_cost) {
+    host = after(host, host_cost);
+    std::ranges::fill(queue(id).issued, host);
+}
+
+core::SimTime Simulator::State::start_of_program(QueueId id, std::int32_t at,
+                                                 SubDeviceId sub_device) {
+    const Queue& state = queue(id);
+    if (state.waits_for || state.stuck) return kNeverTime;
+    const auto index = static_cast<std::size_t>(at);
+    const core::SimTime start = std::max(state.issued[index], state.front[index]);
+    const std::optional<core::SimTime>& last = last_end[slot(at, sub_device)];
+    if (!last) return start;
+    return std::max(start, after(*last, chip.launch.traced_gap));
+}
+
+core::SimTime Simulator::State::settled(QueueId id, std::int32_t at) {
+    const Queue& state = queue(id);
+    if (state.waits_for || state.stuck) return kNeverTime;
+    core::SimTime done = state.front[static_cast<std::size_t>(at)];
+    for (const SubDeviceId sub_device : stall_group) {
+        done = std::max(done, state.programs[slot(at, sub_device)]);
+    }
+    return done;
+}
+
+core::SimTime Simulator::State::settled(QueueId id) {
+    core::SimTime done{};
+    for (const std::int32_t at : all_chips) done = std::max(done, settled(id, at));
+    return done;
+}
+
+void Simulator::State::run_op(const Enqueued& enqueued, const ChipBindings& bindings, QueueId id) {
+    const Command& command = *enqueued.command;
+    const std::span<const OpTime> times = op_times.of(enqueued, bindings);
+    const bool persistent = command.completion == Command::Completion::Persistent;
+    const auto& chips = command.chips.empty() ? all_chips : command.chips;
+    for (const std::int32_t at : chips) {
+        const core::SimTime start = start_of_program(id, at, command.sub_device);
+        const OpTime& time = times[static_cast<std::size_t>(at)];
+        const Span span{start, persistent ? kNeverTime : after(start, time.total())};
+        note_program(enqueued, id, at, span);
+        if (at == 0) {
+            note_kind(std::string(tensor::name(std::get<OpCommand>(command.body).op)), time.bound(),
+                      span);
+        }
+    }
+}
+
+void Simulator::State::run_collective(const Enqueued& enqueued, QueueId id) {
+    const Command& command = *enqueued.command;
+    const auto& body = std::get<CollectiveCommand>(command.body);
+    core::require(command.chips.empty(), "a collective runs on every chip of the mesh");
+    core::SimTime earliest = kNeverTime;
+    for (const std::int32_t at : all_chips) {
+        Span& span = spans[static_cast<std::size_t>(at)];
+        span.start = start_of_program(id, at, command.sub_device);
+        earliest = std::min(earliest, span.start);
+    }
+    for (std::size_t at = 0; at < spans.size(); ++at) {
+        const core::SimTime start = spans[at].start;
+        ready[at] = start == kNeverTime ? CollectiveClock::kNever : start - earliest;
+    }
+    const CollectiveClock::Timing& timing = collectives.time(body.collective, body.axis, ready);
+    const core::Picoseconds floor =
+        std::max(chip.launch.launch_floor - chip.launch.traced_gap, core::Picoseconds{});
+    for (const std::int32_t at : all_chips) {
+        Span& span = spans[static_cast<std::size_t>(at)];
+        const core::Picoseconds done = timing.done[static_cast<std::size_t>(at)];
+        span.end = done == CollectiveClock::kNever
+                       ? kNeverTime
+                       : std::max(after(earliest, done), after(span.start, floor));
+        note_program(enqueued, id, at, span);
+    }
+    for (const auto& [hop, size] : timing.bytes) carried[hop] += size;
+    note_kind(ccl::to_text(body.collective.kind), "fabric", spans.front());
+}
+
+void Simulator::State::note_program(const Enqueued& enqueued, QueueId id, std::int32_t at,
+                                    Span span) {
+    const SubDeviceId sub_device = enqueued.command->sub_device;
+    const std::size_t index = slot(at, sub_device);
+    last_end[index] = span.end;
+    queue(id).programs[index] = span.end;
+    digest_span(span);
+    if (span.start == kNeverTime) {
+        note_hang("sub-device " + std::to_string(sub_device.value) + " before \"" +
+                  std::string(label_of(enqueued)) + "\"");
+    } else if (span.end != kNeverTime && options.operation_timeout.count() > 0 &&
+               span.end - span.start > options.operation_timeout) {
+        note_hang("\"" + std::string(label_of(enqueued)) + "\"");
+    }
+    if (options.timeline == SimulatorOptions::Timeline::Off) return;
+    const auto* op = std::get_if<OpCommand>(&enqueued.command->body);
+    std::string kind =
+        op != nullptr
+            ? std::string(tensor::name(op->op))
+            : ccl::to_text(std::get<CollectiveCommand>(enqueued.command->body).collective.kind);
+    timeline.push_back(
+        {enqueued.command->label, std::move(kind), at, id, enqueued.layer, span.start, span.end});
+}
+
+void Simulator::State::note_kind(const std::string& kind, const std::string& bound, Span span) {
+    if (span.end == kNeverTime) return;
+    by_kind[kind] += span.end - span.start;
+    by_bound[bound] += span.end - span.start;
+}
+
+void Simulator::State::note_hang(const std::string& waits_for) {
+    if (!hang_reason) hang_reason = waits_for;
+}
+
+core::SimTime Simulator::State::transfer(QueueId id, std::int32_t at, core::Picoseconds wire,
+                                         core::SimTime& lane) {
+    const auto index = static_cast<std::size_t>(at);
+    const core::SimTime start = std::max({queue(id).issued[index], settled(id, at), lane});
+    const core::SimTime end = after(start, wire);
+    queue(id).front[index] = end;
+    if (end != kNeverTime) lane = end;
+    digest_span({start, end});
+    return end;
+}
+
+void Simulator::State::digest_span(Span span) {
+    digest.add(span.start.time_since_epoch().count()).add(span.end.time_since_epoch().count());
+}
+
+Simulator::Simulator(const fabric::Mesh& mesh, SimulatorOptions options)
+    : state_(std::make_unique<State>(mesh, options)) {}
+
+Simulator::~Simulator() = default;
+
+void Simulator::run(const Enqueued& enqueued, const ChipBindings& bindings, QueueId queue,
+                    Origin origin) {
+    State& state = *state_;
+    const SubDeviceId sub_device = enqueued.command->sub_device;
+    core::require(
+        sub_device.value >= 0 && static_cast<std::size_t>(sub_device.value) < kMaxSubDevices,
+        "a program names a sub-device");
+    core::require(bindings.size() == state.all_chips.size(), "a step has bindings for every chip");
+    if (origin == Origin::Eager) state.charge_host(queue, state.chip.launch.host_enqueue);
+    ++state.commands;
+    state.digest.add(label_of(enqueued));
+    if (std::holds_alternative<OpCommand>(enqueued.command->body)) {
+        state.run_op(enqueued, bindings, queue);
+    } else {
+        state.run_collective(enqueued, queue);
+    }
+}
+
+void Simulator::write(const Operand& to, const HostData&, QueueId queue) {
+    State& state = *state_;
+    state.digest.add("write");
+    const core::Picoseconds wire = to.spec.bytes() / state.chip.pcie.write;
+    for (const std::int32_t at : state.all_chips) {
+        state.host = after(state.host, state.chip.launch.host_write);
+        state.queue(queue).issued[static_cast<std::size_t>(at)] = state.host;
+        if (state.transfer(queue, at, wire, state.pcie_write) == kNeverTime) {
+            state.note_hang("programs of the stall group before a write");
+        }
+    }
+}
+
+void Simulator::read(const Operand& from, std::span<const std::int32_t> chips, HostData&,
+                     QueueId queue) {
+    State& state = *state_;
+    state.digest.add("read");
+    const core::Picoseconds wire = from.spec.bytes() / state.chip.pcie.read;
+    for (const std::int32_t at : chips) {
+        state.queue(queue).issued[static_cast<std::size_t>(at)] = state.host;
+        const core::SimTime end = state.transfer(queue, at, wire, state.pcie_read);
+        if (end == kNeverTime) state.note_hang("programs of the stall group before a read");
+        state.host = after(std::max(state.host, end), state.chip.launch.host_read);
+    }
+}
+
+void Simulator::record_event(EventId event, QueueId queue) {
+    State& state = *state_;
+    core::require(event.value >= 0, "events are counted from 0");
+    const auto index = static_cast<std::size_t>(event.value);
+    std::vector<core::SimTime>& times = state.events[event];
+    times.resize(state.all_chips.size());
+    for (const std::int32_t at : state.all_chips) {
+        times[static_cast<std::size_t>(at)] = std::max(state.host, state.settled(queue, at));
+        if (times[static_cast<std::size_t>(at)] == kNeverTime) {
+            state.note_hang("programs of the stall group before an event");
+        }
+    }
+    if (index >= state.recorded.size()) state.recorded.resize(index + 1);
+    state.recorded[index] = true;
+    for (std::size_t i = 0; i < state.queues.size(); ++i) {
+        if (state.queues[i].waits_for != event) continue;
+        state.queues[i].waits_for.reset();
+        wait_event(event, QueueId{static_cast<std::int32_t>(i)});
+    }
+    if (state.events.size() > kMostEvents) state.events.erase(state.events.begin());
+}
+
+void Simulator::wait_event(EventId event, QueueId queue) {
+    State& state = *state_;
+    const auto index = static_cast<std::size_t>(event.value);
+    if (index >= state.recorded.size() || !state.recorded[index]) {
+        state.queue(queue).waits_for = event;
+        return;
+    }
+    const auto found = state.events.find(event);
+    if (found == state.events.end()) return;
+    std::vector<core::SimTime>& front = state.queue(queue).front;
+    for (std::size_t at = 0; at < front.size(); ++at) {
+        front[at] = std::max(front[at], found->second[at]);
+    }
+}
+
+void Simulator::replay(TraceId, std::int64_t, QueueId queue) {
+    State& state = *state_;
+    for (const std::int32_t at : state.all_chips) {
+        state.host = after(state.host, state.chip.launch.host_replay);
+        state.queue(queue).issued[static_cast<std::size_t>(at)] = state.host;
+    }
+}
+
+void Simulator::finish(QueueId queue) {
+    state_->host = std::max(state_->host, state_->settled(queue));
+}
+
+void Simulator::allocated(const DeviceBuffer&) {}
+
+void Simulator::freed(const DeviceBuffer&) {}
+
+void Simulator::set_stall_group(std::span<const SubDeviceId> group) {
+    state_->stall_group.assign(group.begin(), group.end());
+}
+
+void Simulator::stuck(QueueId queue, std::string_view waits_for) {
+    state_->queue(queue).stuck = true;
+    state_->note_hang(std::string(waits_for));
+}
+
+core::SimTime Simulator::host_now() const { return state_->host; }
+
+core::SimTime Simulator::device_done() const {
+    return std::max(state_->settled(QueueId{0}), state_->settled(QueueId{1}));
+}
+
+std::optional<Hang> Simulator::hang() const {
+    if (state_->options.operation_timeout.count() <= 0) return std::nullopt;
+    if (state_->hang_reason) return Hang{kHangText, *state_->hang_reason};
+    for (const State::Queue& queue : state_->queues) {
+        if (!queue.waits_for) continue;
+        return Hang{kHangText,
+                    "event " + std::to_string(queue.waits_for->value) + ", which nobody recorded"};
+    }
+    return std::nullopt;
+}
+
+const std::map<std::string, core::Picoseconds>& Simulator::time_by_kind() const {
+    return state_->by_kind;
+}
+
+const std::map<std::string, core::Picoseconds>& Simulator::time_by_bound() const {
+    return state_->by_bound;
+}
+
+const std::map<fabric::Hop, core::Bytes>& Simulator::bytes_carried() const {
+    return state_->carried;
+}
+
+const std::vector<TimelineEntry>& Simulator::timeline() const { return state_->timeline; }
+
+std::int64_t Simulator::commands_run() const { return state_->commands; }
+
+const core::Digest& Simulator::digest() const { return state_->digest; }
+
+}  // namespace dispatch

@@ -1,0 +1,97 @@
+// The clock's reading of a command stream: host, queues, programs on chips and sub-devices,
+// collectives on the fabric. Chips are not synchronised except by collectives; on one chip and
+// sub-device programs run one after another; without sub-devices reads, writes and programs wait
+// for all earlier programs of their queue on that chip.
+// Times are picoseconds; every constant comes from topologies/.
+// First model of an op: max(compute, DRAM, L1) over its KernelPlan plus launch; calibration is
+// a later concern, the mechanism is here.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/digest.h"
+#include "dispatch/reader.h"
+#include "fabric/mesh.h"
+#include "fabric/network.h"
+
+namespace dispatch {
+
+/// What holds an op back, and for how long each part would take alone.
+struct OpTime {
+    core::Picoseconds compute{};
+    core::Picoseconds dram{};
+    core::Picoseconds l1{};
+    core::Picoseconds launch{};  // floor of launching this plan's kernels
+    core::Picoseconds total() const;
+    /// "compute", "dram", "l1" or "launch".
+    std::string bound() const;
+};
+OpTime op_time(const KernelPlan& plan, const tensor::Work& work, const mesh::ChipSpec& chip);
+
+struct TimelineEntry {
+    std::string label;
+    std::string kind;  // op or collective name
+    std::int32_t chip = 0;
+    QueueId queue{0};
+    std::int32_t layer = 0;
+    core::SimTime start;
+    core::SimTime end;
+};
+
+struct SimulatorOptions {
+    enum class Timeline { Off, Keep } timeline = Timeline::Off;
+    core::Picoseconds operation_timeout{};  // 0: none
+};
+
+/// A queue that can never finish: the text of the real stack and what it waits for.
+struct Hang {
+    std::string text;
+    std::string waits_for;
+};
+
+class Simulator : public Reader {
+public:
+    Simulator(const fabric::Mesh& mesh, SimulatorOptions options);
+    ~Simulator() override;
+
+    void run(const Enqueued& enqueued, const ChipBindings& bindings, QueueId queue,
+             Origin origin) override;
+    void write(const Operand& to, const HostData& data, QueueId queue) override;
+    void read(const Operand& from, std::span<const std::int32_t> chips, HostData& data,
+              QueueId queue) override;
+    void record_event(EventId event, QueueId queue) override;
+    void wait_event(EventId event, QueueId queue) override;
+    void replay(TraceId trace, std::int64_t commands, QueueId queue) override;
+    void finish(QueueId queue) override;
+    void allocated(const DeviceBuffer& buffer) override;
+    void freed(const DeviceBuffer& buffer) override;
+    void set_stall_group(std::span<const SubDeviceId> group) override;
+    void stuck(QueueId queue, std::string_view waits_for) override;
+
+    core::SimTime host_now() const;
+    /// When everything enqueued so far is done on every chip (SimTime::max() if never).
+    core::SimTime device_done() const;
+    std::optional<Hang> hang() const;
+
+    /// Kernel time summed over the chips' critical chip 0, by op kind; for breakdowns.
+    const std::map<std::string, core::Picoseconds>& time_by_kind() const;
+    const std::map<std::string, core::Picoseconds>& time_by_bound() const;
+    /// Payload bytes per directed hop of the mesh.
+    const std::map<fabric::Hop, core::Bytes>& bytes_carried() const;
+    /// Labels of ops and collectives in the order they ran (kept with Timeline::Keep).
+    const std::vector<TimelineEntry>& timeline() const;
+    std::int64_t commands_run() const;
+    /// Digest of (label, start, end) of every command on every chip.
+    const core::Digest& digest() const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace dispatch

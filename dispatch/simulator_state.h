@@ -1,0 +1,93 @@
+// What the simulator knows while it runs: clocks of the host, the queues, the chips and their
+// sub-devices. For the simulator's .cc files only.
+// Invariant: on one chip and sub-device programs follow each other with the device's gap between
+// them; everything of one queue and chip starts in queue order. A time may be kNeverTime; what
+// depends on it is never too.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dispatch/chip_classes.h"
+#include "dispatch/collective_clock.h"
+#include "dispatch/simulator.h"
+#include "dispatch/sub_device.h"
+
+namespace dispatch {
+
+inline constexpr core::SimTime kNeverTime = core::SimTime::max();
+
+inline core::SimTime after(core::SimTime time, core::Picoseconds duration) {
+    return time == kNeverTime ? kNeverTime : time + duration;
+}
+
+struct Simulator::State {
+    struct Queue {
+        std::vector<core::SimTime> issued;    // per chip: when the host's last command got there
+        std::vector<core::SimTime> front;     // per chip: nothing of the queue starts before
+        std::vector<core::SimTime> programs;  // per chip and sub-device: end of its last program
+        std::optional<EventId> waits_for;     // not recorded yet
+        bool stuck = false;
+    };
+    struct Span {
+        core::SimTime start;
+        core::SimTime end;
+    };
+
+    State(const fabric::Mesh& on, SimulatorOptions with);
+
+    std::size_t slot(std::int32_t at, SubDeviceId sub_device) const {
+        return static_cast<std::size_t>(at) * kMaxSubDevices +
+               static_cast<std::size_t>(sub_device.value);
+    }
+    Queue& queue(QueueId id);
+
+    /// Host time of one command for all chips.
+    void charge_host(QueueId id, core::Picoseconds host_cost);
+    core::SimTime start_of_program(QueueId id, std::int32_t at, SubDeviceId sub_device);
+    /// When everything the queue's writes, reads and events wait for is done on a chip.
+    core::SimTime settled(QueueId id, std::int32_t at);
+    core::SimTime settled(QueueId id);
+
+    void run_op(const Enqueued& enqueued, const ChipBindings& bindings, QueueId id);
+    void run_collective(const Enqueued& enqueued, QueueId id);
+    void note_program(const Enqueued& enqueued, QueueId id, std::int32_t at, Span span);
+    void note_kind(const std::string& kind, const std::string& bound, Span span);
+    void note_hang(const std::string& waits_for);
+    /// Over PCIe, chip after chip.
+    core::SimTime transfer(QueueId id, std::int32_t at, core::Picoseconds wire,
+                           core::SimTime& lane);
+    void digest_span(Span span);
+
+    fabric::Mesh mesh;
+    SimulatorOptions options;
+    const mesh::ChipSpec& chip;
+    OpTimes op_times;
+    CollectiveClock collectives;
+
+    core::SimTime host;
+    core::SimTime pcie_write;  // the lane to the chips is free
+    core::SimTime pcie_read;
+    std::array<Queue, 2> queues;
+    std::vector<std::optional<core::SimTime>> last_end;  // per chip and sub-device
+    std::vector<SubDeviceId> stall_group;
+    std::map<EventId, std::vector<core::SimTime>> events;  // per chip; the latest ones
+    std::vector<bool> recorded;                            // by event
+
+    std::vector<std::int32_t> all_chips;
+    std::vector<Span> spans;               // scratch, per chip
+    std::vector<core::Picoseconds> ready;  // scratch, per chip
+
+    std::optional<std::string> hang_reason;
+    std::map<std::string, core::Picoseconds> by_kind;
+    std::map<std::string, core::Picoseconds> by_bound;
+    std::map<fabric::Hop, core::Bytes> carried;
+    std::vector<TimelineEntry> timeline;
+    std::int64_t commands = 0;
+    core::Digest digest;
+};
+
+}  // namespace dispatch

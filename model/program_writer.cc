@@ -1,0 +1,106 @@
+#include "model/program_writer.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace model {
+
+using dispatch::Buffer;
+using dispatch::BufferRef;
+using tensor::Spec;
+
+ProgramWriter::ProgramWriter(const Profile& profile, const Precision& precision,
+                             const fabric::Mesh& mesh, mesh::Grid worker_grid, std::string name,
+                             tensor::Phase phase)
+    : profile_(profile), precision_(precision), mesh_(mesh), worker_grid_(worker_grid) {
+    program.name = std::move(name);
+    program.phase = phase;
+    program.shape = mesh.shape;
+}
+
+void ProgramWriter::begin_segment(std::string name, std::int32_t first_layer, std::int32_t repeat) {
+    program.segments.push_back({std::move(name), first_layer, repeat, {}});
+}
+
+Spec ProgramWriter::shard(const Spec& global, const Placements& placed,
+                          const std::string& name) const {
+    Spec local = global;
+    for (const std::size_t axis : {0U, 1U}) {
+        const std::int64_t chips = mesh_.shape.extent(static_cast<int>(axis));
+        if (!placed[axis].is_sharded() || chips == 1) continue;
+        const int dim = placed[axis].dim();
+        if (local.shape[dim] % chips != 0) {
+            throw core::Error::mismatch(name, "axis " + std::to_string(dim),
+                                        "a multiple of " + std::to_string(chips) + " chips",
+                                        std::to_string(local.shape[dim]))
+                .hint("use a mesh whose axes divide the model (see `tessera check`)");
+        }
+        local.shape.set(dim, local.shape[dim] / chips);
+    }
+    return local;
+}
+
+std::int32_t ProgramWriter::add_buffer(Buffer buffer) {
+    program.buffers.push_back(std::move(buffer));
+    return static_cast<std::int32_t>(program.buffers.size()) - 1;
+}
+
+BufferRef ProgramWriter::activation(const std::string& name, const Spec& local, const Spec& global,
+                                    const Placements& placed, const dispatch::MemoryConfig& memory,
+                                    dispatch::Owner owner) {
+    Buffer buffer;
+    buffer.name = name;
+    buffer.spec = local;
+    buffer.global = global;
+    buffer.placement = placed;
+    buffer.memory = memory;
+    buffer.owner = owner;
+    return {add_buffer(std::move(buffer)), dispatch::Instance::Only};
+}
+
+dispatch::MemoryConfig ProgramWriter::activation_memory(const Spec& local) const {
+    return dispatch::activation_memory(local, program.phase, worker_grid_);
+}
+
+dispatch::Command& ProgramWriter::emit(std::string label) {
+    dispatch::Command command;
+    command.label = std::move(label);
+    segment().commands.push_back(std::move(command));
+    return segment().commands.back();
+}
+
+dispatch::OpCommand ProgramWriter::lowered(const tensor::Op& op, const std::vector<Located>& inputs,
+                                           const std::vector<Spec>& out, int fidelity_group) const {
+    std::vector<Spec> in;
+    std::vector<dispatch::MemoryConfig> memories;
+    dispatch::OpCommand body;
+    body.op = op;
+    for (const Located& input : inputs) {
+        in.push_back(local_spec(input));
+        memories.push_back(program.buffer(input.ref).memory);
+        body.inputs.push_back(input.ref);
+    }
+    const auto layers = static_cast<std::int32_t>(precision_.layers.size());
+    const std::int32_t layer = std::min(program.segments.back().first_layer, layers - 1);
+    const mesh::Fidelity fidelity = precision_.layers[static_cast<std::size_t>(layer)].fidelity_of(
+        static_cast<OpGroup>(fidelity_group));
+    body.plan = dispatch::lower(op, in, out, memories,
+                                {&mesh_.system.chip, worker_grid_, program.phase, fidelity});
+    return body;
+}
+
+Located ProgramWriter::append(const std::string& label, const tensor::Op& op,
+                              const std::vector<Located>& inputs, const Spec& global,
+                              const Placements& placed) {
+    std::vector<Spec> in;
+    for (const Located& input : inputs) in.push_back(local_spec(input));
+    const std::vector<Spec> out = tensor::infer(op, in);
+    dispatch::OpCommand body = lowered(op, inputs, out, static_cast<int>(OpGroup::Other));
+    const BufferRef ref = activation(label, out.front(), global, placed, body.plan.outputs.front());
+    body.outputs = {ref};
+    emit(label).body = std::move(body);
+    return {ref, placed};
+}
+
+}  // namespace model

@@ -1,0 +1,67 @@
+// Appends buffers and commands to a program under construction; every command is lowered here.
+// Invariant: a buffer's spec is one chip's part of its global spec under its placement.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "dispatch/lower.h"
+#include "dispatch/program.h"
+#include "fabric/mesh.h"
+#include "model/precision.h"
+#include "model/profile.h"
+
+namespace model {
+
+/// A value somewhere on the mesh: which buffer, how it is placed.
+struct Located {
+    dispatch::BufferRef ref;
+    Placements placed;
+};
+
+class ProgramWriter {
+public:
+    ProgramWriter(const Profile& profile, const Precision& precision, const fabric::Mesh& mesh,
+                  mesh::Grid worker_grid, std::string name, tensor::Phase phase);
+
+    dispatch::Program program;
+
+    const Profile& profile() const { return profile_; }
+    const fabric::Mesh& mesh() const { return mesh_; }
+    tensor::Phase phase() const { return program.phase; }
+    const tensor::Spec& local_spec(const Located& value) const {
+        return program.buffer(value.ref).spec;
+    }
+    dispatch::Segment& segment() { return program.segments.back(); }
+    void begin_segment(std::string name, std::int32_t first_layer, std::int32_t repeat);
+
+    /// One chip's part of `global`. Throws core::Error naming `name` and both numbers when an axis
+    /// does not divide.
+    tensor::Spec shard(const tensor::Spec& global, const Placements& placed,
+                       const std::string& name) const;
+    std::int32_t add_buffer(dispatch::Buffer buffer);
+    /// A buffer that commands make and drop.
+    dispatch::BufferRef activation(const std::string& name, const tensor::Spec& local,
+                                   const tensor::Spec& global, const Placements& placed,
+                                   const dispatch::MemoryConfig& memory,
+                                   dispatch::Owner owner = dispatch::Owner::Activations);
+    dispatch::MemoryConfig activation_memory(const tensor::Spec& local) const;
+
+    dispatch::Command& emit(std::string label);
+    /// The op on these inputs, lowered for the chip; outputs are the caller's to fill in.
+    dispatch::OpCommand lowered(const tensor::Op& op, const std::vector<Located>& inputs,
+                                const std::vector<tensor::Spec>& out, int fidelity_group) const;
+    /// Appends an op with one output whose whole value is `global`.
+    Located append(const std::string& label, const tensor::Op& op,
+                   const std::vector<Located>& inputs, const tensor::Spec& global,
+                   const Placements& placed);
+
+private:
+    const Profile& profile_;
+    const Precision& precision_;
+    const fabric::Mesh& mesh_;
+    mesh::Grid worker_grid_;
+};
+
+}  // namespace model

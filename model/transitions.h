@@ -1,0 +1,22 @@
+// How a value gets from one placement to another along a mesh axis: the short table behind
+// `partition`. Which collective stands for which transition is the profile's.
+//   Sharded -> Replicated   all-gather (users: stacked, then merged)
+//   Partial -> Sharded      reduce-scatter along the last axis, else all-reduce and own part
+//   Partial -> Replicated   reduce-scatter + all-gather, or all-gather stacked + local sum
+//   Replicated -> Sharded   own part, no traffic
+#pragma once
+
+#include <string>
+
+#include "model/program_writer.h"
+
+namespace model {
+
+/// Appends what brings `from` to `need` along `axis` and returns where it is then.
+Located move_to(ProgramWriter& writer, const std::string& label, Located from, int axis,
+                tensor::Placement need);
+
+/// Sharded along `axis` -> Replicated.
+Located all_gather(ProgramWriter& writer, const std::string& label, const Located& from, int axis);
+
+}  // namespace model

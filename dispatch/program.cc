@@ -32,18 +32,24 @@ std::string to_text(Owner owner) {
     return "?";
 }
 
-std::int32_t instance_of(BufferRef ref, std::int32_t layer) {
-    switch (ref.instance) {
+std::int32_t instance_of(const Buffer& buffer, Instance instance, std::int32_t layer) {
+    switch (instance) {
         case Instance::Only:
             return 0;
         case Instance::Layer:
-            return layer;
+            return layer - buffer.first_layer;
         case Instance::CarryIn:
             return layer % 2;
         case Instance::CarryOut:
             return (layer + 1) % 2;
     }
     return 0;
+}
+
+std::string instance_name(const Buffer& buffer, std::int32_t index) {
+    if (!buffer.name.starts_with("layers.")) return buffer.name;
+    const std::size_t tail = buffer.name.find('.', std::string_view("layers.").size());
+    return "layers." + std::to_string(buffer.first_layer + index) + buffer.name.substr(tail);
 }
 
 void Program::for_each(const std::function<void(const Command&, std::int32_t)>& visit) const {

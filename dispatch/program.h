@@ -50,7 +50,10 @@ struct Buffer {
     Owner owner = Owner::Activations;
     tensor::ValueKind kind =
         tensor::ValueKind::Computed;  // all but Computed live as long as the model
-    std::int32_t instances = 1;       // one per layer for per-layer weights and caches
+    // Per-layer weights and caches have one instance for each layer of their segment; the name
+    // says which: "layers.0-30.attention.wqkv".
+    std::int32_t instances = 1;
+    std::int32_t first_layer = 0;
     std::vector<tensor::WeightSource> sources;
 };
 
@@ -61,8 +64,11 @@ struct BufferRef {
     Instance instance = Instance::Only;
     bool operator==(const BufferRef&) const = default;
 };
-/// Which instance `ref` means in layer `layer`: carried values alternate between two.
-std::int32_t instance_of(BufferRef ref, std::int32_t layer);
+/// Which instance of `buffer` `instance` means in layer `layer`: per-layer values count from the
+/// first layer of their segment, carried values alternate between two.
+std::int32_t instance_of(const Buffer& buffer, Instance instance, std::int32_t layer);
+/// What people call instance `index`: "layers.12.attention.wqkv".
+std::string instance_name(const Buffer& buffer, std::int32_t index);
 
 struct OpCommand {
     tensor::Op op;

@@ -21,15 +21,25 @@ struct Session::Run {
     QueueId queue;
     std::vector<std::vector<std::optional<DeviceBuffer>>> live{};
 
+    // What a run that ends early (a shortage, an error) still holds goes back to the device.
+    ~Run() {
+        for (auto& instances : live) {
+            for (std::optional<DeviceBuffer>& buffer : instances) {
+                if (buffer) session.device_.free(*buffer);
+            }
+        }
+    }
+
     std::optional<DeviceBuffer>& slot(BufferRef ref, std::int32_t layer) {
-        return live[static_cast<std::size_t>(ref.buffer)]
-                   [static_cast<std::size_t>(instance_of(ref, layer))];
+        return live[static_cast<std::size_t>(ref.buffer)][static_cast<std::size_t>(
+            instance_of(program->buffer(ref), ref.instance, layer))];
     }
 
     Operand operand(BufferRef ref, std::int32_t layer) {
         const Buffer& buffer = program->buffer(ref);
         if (buffer.kind != tensor::ValueKind::Computed) {
-            return session.persistent(buffer.name, instance_of(ref, layer)).operand;
+            return session.persistent(buffer.name, instance_of(buffer, ref.instance, layer))
+                .operand;
         }
         const std::optional<DeviceBuffer>& found = slot(ref, layer);
         core::require(found.has_value(), "a command reads only buffers that are alive");
@@ -109,12 +119,18 @@ Session::~Session() = default;
 
 std::optional<Shortage> Session::place(std::shared_ptr<const Program> program) {
     for (const Buffer& buffer : program->buffers) {
-        if (buffer.kind == tensor::ValueKind::Computed || has_persistent(buffer.name)) continue;
+        if (buffer.kind == tensor::ValueKind::Computed) continue;
+        // After a shortage the instances that were placed stay, and the next call goes on there.
         std::vector<DeviceBuffer>& instances = persistent_[buffer.name];
-        for (std::int32_t i = 0; i < buffer.instances; ++i) {
-            auto result = device_.allocate(buffer.name, buffer.owner, buffer.spec, buffer.memory);
+        core::require(instances.empty() || (instances.front().operand.spec == buffer.spec &&
+                                            instances.front().operand.memory == buffer.memory),
+                      "programs that share a buffer by name agree on what it is");
+        while (instances.size() < static_cast<std::size_t>(buffer.instances)) {
+            const std::string name =
+                instance_name(buffer, static_cast<std::int32_t>(instances.size()));
+            auto result = device_.allocate(name, buffer.owner, buffer.spec, buffer.memory);
             if (auto* failure = std::get_if<mesh::Failure>(&result)) {
-                return Shortage{buffer.name, std::move(*failure), {}};
+                return Shortage{name, std::move(*failure), {}};
             }
             instances.push_back(std::get<DeviceBuffer>(std::move(result)));
         }

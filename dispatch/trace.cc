@@ -84,7 +84,9 @@ void Traces::end(QueueId queue, TraceId trace, SubDeviceManagerId manager) {
 }
 
 void Traces::store(Trace& trace, core::Bytes size, HighWater high_water) {
-    const mesh::TraceLayout layout = mesh::trace_layout(size, buffers_.memory().dram.banks);
+    const auto pages = options_.release == Release::R2025 ? mesh::TracePages::Before2026
+                                                          : mesh::TracePages::Since2026;
+    const mesh::TraceLayout layout = mesh::trace_layout(size, buffers_.memory().dram.banks, pages);
     trace.padded = layout.padded;
     bytes_ += static_cast<std::uint32_t>(layout.padded.value);
     if (has_region() && core::Bytes{bytes_} > options_.trace_region_size) {

@@ -1,6 +1,8 @@
 #include "fabric/embedding.h"
 
 #include <algorithm>
+#include <boost/graph/adjacency_list.hpp>
+#include <boost/graph/connected_components.hpp>
 #include <utility>
 
 #include "fabric/search.h"
@@ -153,22 +155,16 @@ std::vector<MeshOption> usual_meshes(const System& system) {
 
 std::vector<std::vector<ChipId>> connected_groups(const Wiring& wiring,
                                                   const std::vector<ChipId>& chips) {
-    std::vector<std::vector<ChipId>> groups;
-    std::vector<ChipId> left = chips;
-    while (!left.empty()) {
-        std::vector<ChipId> group{left.front()};
-        left.erase(left.begin());
-        for (std::size_t i = 0; i < group.size(); ++i) {
-            for (const ChipId next : wiring.neighbours(group[i])) {
-                const auto at = std::find(left.begin(), left.end(), next);
-                if (at == left.end()) continue;
-                group.push_back(next);
-                left.erase(at);
-            }
+    boost::adjacency_list<boost::vecS, boost::vecS, boost::undirectedS> graph(chips.size());
+    for (std::size_t a = 0; a < chips.size(); ++a) {
+        for (std::size_t b = a + 1; b < chips.size(); ++b) {
+            if (wiring.links_between(chips[a], chips[b]) > 0) boost::add_edge(a, b, graph);
         }
-        std::sort(group.begin(), group.end());
-        groups.push_back(std::move(group));
     }
+    std::vector<std::size_t> component(chips.size());
+    std::vector<std::vector<ChipId>> groups(boost::connected_components(graph, component.data()));
+    for (std::size_t i = 0; i < chips.size(); ++i) groups[component[i]].push_back(chips[i]);
+    for (std::vector<ChipId>& group : groups) std::sort(group.begin(), group.end());
     return groups;
 }
 

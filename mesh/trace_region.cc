@@ -10,7 +10,8 @@ namespace mesh {
 
 namespace {
 constexpr std::int64_t kSmallestPage = 1024;
-constexpr std::int64_t kLargestPage = 8192;  // 4096 before 2026
+constexpr std::int64_t kLargestPage = 8192;
+constexpr std::int64_t kLargestPageBefore2026 = 4096;
 }  // namespace
 
 core::Bytes trace_region_per_bank(TraceEra era, core::Bytes trace_region_size, std::int32_t banks,
@@ -25,14 +26,16 @@ core::Bytes trace_region_per_bank(TraceEra era, core::Bytes trace_region_size, s
     return core::round_up(share, era == TraceEra::B ? dram_alignment : core::Bytes{kLargestPage});
 }
 
-TraceLayout trace_layout(core::Bytes size, std::int32_t banks) {
+TraceLayout trace_layout(core::Bytes size, std::int32_t banks, TracePages rule) {
     core::require(banks > 0 && size.value >= 0, "a trace has a size and is dealt over banks");
+    const bool since_2026 = rule == TracePages::Since2026;
+    const std::int64_t largest = since_2026 ? kLargestPage : kLargestPageBefore2026;
     std::int64_t page = kSmallestPage;
     std::int64_t taken_waste = core::round_up(size.value, banks * page) - size.value;
-    for (std::int64_t next = 2 * kSmallestPage; next <= kLargestPage; next *= 2) {
+    for (std::int64_t next = 2 * kSmallestPage; next <= largest; next *= 2) {
         const std::int64_t row = banks * next;
         const std::int64_t waste = core::round_up(size.value, row) - size.value;
-        if (waste <= taken_waste || size.value / row >= 2) {
+        if (waste <= taken_waste || (since_2026 && size.value / row >= 2)) {
             page = next;
             taken_waste = waste;
         }

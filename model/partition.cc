@@ -68,6 +68,12 @@ private:
     Located persistent(ValueId id, const Placements& placed) {
         const tensor::Value& value = graph_.value(id);
         std::string name = value.name;
+        if (value.per_layer) {
+            // Layers of another segment have buffers of their own.
+            name = "layers." + std::to_string(block_->first_layer) + "-" +
+                   std::to_string(block_->first_layer + block_->repeat - 1) +
+                   name.substr(name.find('.'));
+        }
         if (value.kind == ValueKind::Input) name = options_.name + "." + name;
         if (value.role == tensor::Role::NormWeight && placed != Placements{}) name += ".sharded";
         const auto key = std::make_pair(id, name);
@@ -84,7 +90,8 @@ private:
                                                         : dispatch::MemoryConfig{};
         buffer.owner = owner_of(value.role, value.kind);
         buffer.kind = value.kind;
-        buffer.instances = value.per_layer ? graph_.layers : 1;
+        buffer.instances = value.per_layer ? block_->repeat : 1;
+        buffer.first_layer = value.per_layer ? block_->first_layer : 0;
         buffer.sources = value.sources;
         const std::int32_t index = writer_.add_buffer(std::move(buffer));
         persistent_.emplace(key, index);
@@ -139,7 +146,8 @@ private:
         Located now = from;
         // The minor axis first: a value sharded twice along one dim is minor in axis 1.
         for (const int axis : {1, 0}) {
-            now = move_to(writer_, graph_.value(id).name, now, axis, effective[at(axis)]);
+            now = move_to(writer_, graph_.value(id).name, now, axis, effective[at(axis)],
+                          all_reduce_form(profile_, graph_.value(id).role, axis));
         }
         moved_.emplace(key, now);
         return now;

@@ -146,6 +146,12 @@ std::optional<Placement> pinned(const Profile& profile, Role role, Phase phase, 
     }
 }
 
+AllReduceForm all_reduce_form(const Profile& profile, Role role, int axis) {
+    // lm_head.py: a composite all-reduce over axis 1.
+    if (role == Role::Logits) return AllReduceForm::ReduceScatterAllGather;
+    return axis == 0 ? profile.reduce_rows : profile.reduce_cols;
+}
+
 dispatch::MemoryConfig weight_memory(const Profile& profile, Role role) {
     dispatch::MemoryConfig memory{mesh::BufferType::Dram, dispatch::MemoryLayout::Interleaved, 0};
     const bool galaxy = profile.shape.chips() == kGalaxyChips;

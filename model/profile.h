@@ -62,6 +62,8 @@ Placements placement_of(const Profile& profile, tensor::Role role, tensor::Phase
 /// Where a computed value must be before anything else uses it; nullopt: wherever it comes out.
 std::optional<tensor::Placement> pinned(const Profile& profile, tensor::Role role,
                                         tensor::Phase phase, int axis);
+/// What a sum of this role over the chips of an axis becomes where all of them need it.
+AllReduceForm all_reduce_form(const Profile& profile, tensor::Role role, int axis);
 /// DRAM-sharded or interleaved.
 dispatch::MemoryConfig weight_memory(const Profile& profile, tensor::Role role);
 

@@ -82,6 +82,11 @@ bool Replica::run(const std::shared_ptr<const dispatch::Program>& program,
     return true;
 }
 
+core::Digest Replica::digest() const {
+    core::Digest digest = values_;
+    return digest.add(static_cast<std::int64_t>(simulator_->digest().value()));
+}
+
 Logits Replica::prefill(std::int64_t user, std::span<const std::int32_t> tokens) {
     core::require(!tokens.empty(), "a prompt has at least one token");
     const std::int64_t vocab = deployment_.config().vocab_size;
@@ -109,6 +114,7 @@ Logits Replica::prefill(std::int64_t user, std::span<const std::int32_t> tokens)
         const std::int64_t row = (count - 1) % tensor::kTileSide;
         result.assign(logits.begin() + row * padded, logits.begin() + row * padded + vocab);
     }
+    values_.add(std::as_bytes(std::span(result)));
     hidden_states_ = std::move(hidden);
     last_step_ = simulator_->host_now() - begin;
     return result;
@@ -148,6 +154,7 @@ std::vector<Logits> Replica::decode(const std::vector<std::int32_t>& tokens,
     for (std::int64_t slot = 0; slot < deployment_.slots(); ++slot) {
         const auto row = all.begin() + slot * padded;
         result.emplace_back(row, row + deployment_.config().vocab_size);
+        if (positions[at(slot)] >= 0) values_.add(std::as_bytes(std::span(result.back())));
     }
     return result;
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/digest.h"
 #include "dispatch/executor.h"
 #include "dispatch/mesh_device.h"
 #include "dispatch/session.h"
@@ -52,8 +53,8 @@ public:
     const dispatch::Simulator& simulator() const { return *simulator_; }
     const dispatch::Executor& executor() const { return *executor_; }
     const dispatch::MeshDevice& device() const { return *device_; }
-    /// Digest of everything generated and timed.
-    std::uint64_t digest() const { return simulator_->digest().value(); }
+    /// Digest of all logits and of when everything happened.
+    core::Digest digest() const;
 
 private:
     bool failed(const std::optional<dispatch::Shortage>& shortage);
@@ -75,6 +76,7 @@ private:
     std::unique_ptr<dispatch::Session> session_;
     std::optional<dispatch::TraceId> trace_;
     std::string shortage_;
+    core::Digest values_;
     core::Picoseconds last_step_{};
     std::vector<std::vector<float>> hidden_states_;
 };

@@ -114,9 +114,8 @@ Located gather_and_sum(ProgramWriter& writer, const std::string& label, const Lo
     return writer.append(label + ".reduce", tensor::SumParts{part.dtype}, {all}, global, placed);
 }
 
-Located all_reduce(ProgramWriter& writer, const std::string& label, const Located& from, int axis) {
-    const AllReduceForm form =
-        axis == 0 ? writer.profile().reduce_rows : writer.profile().reduce_cols;
+Located all_reduce(ProgramWriter& writer, const std::string& label, const Located& from, int axis,
+                   AllReduceForm form) {
     const int last = writer.local_spec(from).shape.rank() - 1;
     const bool even = writer.local_spec(from).shape[last] % writer.mesh().shape.extent(axis) == 0;
     if (form == AllReduceForm::ReduceScatterAllGather && even) {
@@ -137,7 +136,7 @@ Located own_part(ProgramWriter& writer, const std::string& label, const Located&
 }  // namespace
 
 Located move_to(ProgramWriter& writer, const std::string& label, Located from, int axis,
-                Placement need) {
+                Placement need, AllReduceForm form) {
     const Placement have = from.placed[at(axis)];
     if (have == need || writer.mesh().shape.extent(axis) == 1) {
         from.placed[at(axis)] = need;
@@ -146,7 +145,7 @@ Located move_to(ProgramWriter& writer, const std::string& label, Located from, i
     if (have.is_partial()) {
         const bool last = need.is_sharded(writer.local_spec(from).shape.rank() - 1);
         if (last) return reduce_scatter(writer, label, from, axis, need.dim());
-        from = all_reduce(writer, label, from, axis);
+        from = all_reduce(writer, label, from, axis, form);
     } else if (have.is_sharded()) {
         from = all_gather(writer, label, from, axis);
     }

@@ -12,9 +12,10 @@
 
 namespace model {
 
-/// Appends what brings `from` to `need` along `axis` and returns where it is then.
+/// Appends what brings `from` to `need` along `axis` and returns where it is then. `form` says what
+/// a sum over the chips of the axis becomes where all of them need it.
 Located move_to(ProgramWriter& writer, const std::string& label, Located from, int axis,
-                tensor::Placement need);
+                tensor::Placement need, AllReduceForm form);
 
 /// Sharded along `axis` -> Replicated.
 Located all_gather(ProgramWriter& writer, const std::string& label, const Located& from, int axis);

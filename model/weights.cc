@@ -134,7 +134,7 @@ public:
                 continue;
             }
             std::vector<float> values(at(buffer.spec.shape.elements()));
-            read(buffer, instance, where, values);
+            read(buffer, buffer.first_layer + instance, where, values);
             tensor::write_rows(buffer.spec, target, 0, buffer.spec.shape.rows(), values.data(),
                                tensor::Packer::Host);
         }

@@ -122,6 +122,15 @@ TEST(TraceLayout, whole_pages_hold_the_trace_and_less_than_one_page_is_padding) 
     EXPECT_EQ(mesh::trace_layout(Bytes{0}, 12).pages, 0);
 }
 
+TEST(TraceLayout, before_2026_a_larger_page_must_not_waste_more) {
+    // 751,616 B is 367 pages of 2048 B: the size users were shown, not rounded to 8192 B.
+    const mesh::TraceLayout layout =
+        mesh::trace_layout(Bytes{751'616}, 12, mesh::TracePages::Before2026);
+    EXPECT_EQ(layout.page.value, 2048);
+    EXPECT_EQ(layout.padded.value, 751'616);
+    EXPECT_EQ(mesh::trace_layout(Bytes{751'616}, 12).padded.value, 753'664);
+}
+
 TEST(TraceOverflow, text_is_the_real_one) {
     // Users search for this text; it must match to the letter.
     EXPECT_EQ(mesh::trace_overflow_text(Bytes{751'616}, 0, Bytes{0}),

@@ -4,6 +4,7 @@
 #include "cli/options.h"
 #include "cli/report.h"
 #include "core/format.h"
+#include "model/fit.h"
 #include "model/profile.h"
 
 namespace cli {
@@ -14,9 +15,9 @@ struct Finding {
     std::int64_t groups = 1;
     std::vector<std::string> splits;   // what does not divide
     std::vector<std::string> options;  // what does
-    std::optional<dispatch::MemoryPlan> plan;
+    std::optional<model::FitReport> fit;
     std::int64_t context = 0;
-    bool fits() const { return plan && plan->fits(); }
+    bool fits() const { return fit && fit->fits(); }
 };
 
 // Every (tensor parallel, data parallel) pair of this mesh that divides the model.
@@ -44,9 +45,8 @@ Finding look(const ModelOptions& options, const World& world, const model::Confi
         finding.options = what_divides(config, mesh);
         return finding;
     }
-    model::Deployment deployment(config, precision_of(options, config), finding.group,
-                                 deployment_options(options, finding.context));
-    finding.plan = deployment.plan_memory();
+    finding.fit = model::fit(config, precision_of(options, config), finding.group,
+                             deployment_options(options, finding.context));
     return finding;
 }
 
@@ -63,10 +63,13 @@ Json to_json(const ModelOptions& options, const World& world, const model::Confi
         {"heads", config.num_attention_heads}, {"kv_heads", config.num_key_value_heads},
         {"tp", finding.group.chip_count()},    {"dp", finding.groups},
         {"reasons", finding.splits},           {"options", finding.options}};
-    if (finding.plan) {
-        document["memory"] = memory_json(*finding.plan, finding.group.chip_count());
+    if (finding.fit) {
+        document["memory"] = memory_json(finding.fit->plan, finding.group.chip_count());
         document["memory"]["failed_buffer"] = nullptr;
-        if (!finding.fits()) document["memory"]["failed_buffer"] = finding.plan->failed_buffer;
+        if (!finding.fits()) document["memory"]["failed_buffer"] = finding.fit->plan.failed_buffer;
+        document["max_context_tokens"] = finding.fit->max_context;
+        document["max_batch"] = finding.fit->max_batch;
+        document["prefill_chunk_tokens"] = finding.fit->prefill_chunk;
     }
     document["problems"] = finding.group.problems;
     return document;
@@ -84,12 +87,17 @@ void print(const model::Config& config, const Finding& finding) {
         for (const std::string& option : finding.options) fmt::print("  works: {}\n", option);
         return;
     }
-    const dispatch::MemoryPlan& plan = *finding.plan;
+    const dispatch::MemoryPlan& plan = finding.fit->plan;
     fmt::print("fits:   {} ({} positions of context)\n", plan.fits() ? "yes" : "no",
                finding.context);
     if (plan.failure) fmt::print("  {}\n  {}\n", plan.failed_buffer, plan.failure->text);
     if (plan.clash) fmt::print("  {}\n  {}\n", plan.failed_buffer, *plan.clash);
     fmt::print("{}", memory_text(plan, finding.group.chip_count()));
+    fmt::print("Most that fits (0: nothing)\n");
+    fmt::print("  {:<15}{} positions at this batch\n", "context", finding.fit->max_context);
+    fmt::print("  {:<15}{} users at this context\n", "batch", finding.fit->max_batch);
+    fmt::print("  {:<15}{} tokens at this context and batch\n", "prefill chunk",
+               finding.fit->prefill_chunk);
 }
 
 Answer act(const ModelOptions& options, const World& world) {

@@ -32,6 +32,7 @@ Answer print(const EvalOptions& options, const World& world, const model::Evalua
         Json document = envelope("eval", world, options.model.software);
         document["mesh"] = options.model.mesh;
         document["precision"] = options.model.precision;
+        document["problems"] = deployment.mesh().problems;
         document["positions"] = report.positions;
         document["top1"] = report.top1;
         document["top5"] = report.top5;
@@ -43,6 +44,7 @@ Answer print(const EvalOptions& options, const World& world, const model::Evalua
         print_json(document);
         return Answer::Yes;
     }
+    for (const std::string& problem : deployment.mesh().problems) fmt::print("note: {}\n", problem);
     fmt::print("positions      {}\n", report.positions);
     fmt::print("top-1 / top-5  {:.2f} % / {:.2f} %\n", report.top1, report.top5);
     fmt::print("PCC of logits  {:.6f}\n", report.pcc_logits);
@@ -87,6 +89,8 @@ Answer act(const EvalOptions& options, const World& world) {
     // Reading hidden states is not possible in a trace, as on the device.
     model::Replica replica(deployment, checkpoint,
                            taps ? model::Replica::Trace::Off : model::Replica::Trace::On);
+    world.log->info("mesh {}: {}, weights of {} loaded", options.model.mesh, mesh.shape.text(),
+                    checkpoint.where());
     if (!replica.shortage().empty()) throw NotPossible{{replica.shortage()}, ""};
     const std::int64_t prefill = options.prefill > 0
                                      ? options.prefill

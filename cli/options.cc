@@ -1,5 +1,7 @@
 #include "cli/options.h"
 
+#include <spdlog/spdlog.h>
+
 #include "core/error.h"
 
 namespace cli {
@@ -51,12 +53,19 @@ void add_model_options(CLI::App& verb, ModelOptions& options, const World& world
         ->check(CLI::Range(std::int64_t{32}, std::int64_t{1} << 24));
     verb.add_option("--prefill-chunk", options.prefill_chunk, "Largest prefill chunk, tokens")
         ->capture_default_str()
-        ->check(CLI::Range(std::int64_t{128}, std::int64_t{1} << 20));
+        ->check(CLI::Range(std::int64_t{32}, std::int64_t{1} << 20));
     verb.add_option("--trace-region", options.trace_region, "trace_region_size, bytes")
         ->capture_default_str()
         ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40));
     verb.add_option("--trace-era", options.trace_era, "Meaning of trace_region_size: A, B or C")
         ->capture_default_str();
+    verb.add_option_function<std::string>(
+            "--log-level",
+            [log = world.log](const std::string& level) {
+                log->set_level(spdlog::level::from_str(level));
+            },
+            "trace, debug, info, warn, error or off: what is said on stderr meanwhile")
+        ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}));
     verb.add_option("--threads", options.threads, "Host threads; default: all cores")
         ->check(CLI::Range(1, 1024));
     verb.add_flag("--json", options.json, "One JSON document on stdout");

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/log.h"
 #include "fabric/mesh.h"
 #include "model/config.h"
 #include "model/deployment.h"
@@ -18,6 +19,7 @@ namespace cli {
 struct World {
     fabric::Catalog catalog;   // topology data
     std::string default_mesh;  // MESH_DEVICE, or empty
+    std::shared_ptr<spdlog::logger> log = make_log();
 };
 
 /// Exit codes of the command line contract.

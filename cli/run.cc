@@ -50,8 +50,22 @@ std::vector<std::string> read_prompts(const std::string& file) {
     return prompts;
 }
 
+void check_prompt(const RunOptions& options, const model::Config& config,
+                  const std::vector<std::int32_t>& tokens) {
+    if (tokens.empty()) {
+        throw core::Error("--prompt: expected at least one token, got an empty prompt");
+    }
+    const std::int32_t highest = *std::max_element(tokens.begin(), tokens.end());
+    if (highest < config.vocab_size) return;
+    throw core::Error::mismatch(core::printable(options.model.model), "prompt token",
+                                fmt::format("an id below vocab_size {}", config.vocab_size),
+                                std::to_string(highest))
+        .hint("the tokenizer does not belong to this config.json");
+}
+
 // Token ids of every user: prompts repeat cyclically.
 std::vector<std::vector<std::int32_t>> user_prompts(const RunOptions& options,
+                                                    const model::Config& config,
                                                     const model::Tokenizer& tokenizer) {
     const std::vector<std::string> texts = options.prompts_file.empty()
                                                ? std::vector<std::string>{options.prompt}
@@ -61,9 +75,7 @@ std::vector<std::vector<std::int32_t>> user_prompts(const RunOptions& options,
     for (std::int64_t user = 0; user < count; ++user) {
         const std::string& text = texts[static_cast<std::size_t>(user) % texts.size()];
         users.push_back(tokenizer.encode(text, model::AddSpecial::Yes));
-        if (users.back().empty()) {
-            throw core::Error("--prompt: expected at least one token, got an empty prompt");
-        }
+        check_prompt(options, config, users.back());
     }
     return users;
 }
@@ -110,6 +122,7 @@ Fleet start(const RunOptions& options, const World& world, const model::Config& 
             const model::Checkpoint& checkpoint, std::int64_t context) {
     Fleet fleet;
     const fabric::Mesh mesh = open_mesh(world, options.model.mesh);
+    world.log->info("mesh {}: {} of {}", options.model.mesh, mesh.shape.text(), mesh.system.title);
     for (const fabric::Mesh& group : model::data_parallel_groups(mesh, options.model.dp)) {
         for (const std::string& problem : model::split_problems(config, group)) {
             throw NotPossible{{problem}, "`tessera check` lists what divides"};
@@ -117,6 +130,9 @@ Fleet start(const RunOptions& options, const World& world, const model::Config& 
         fleet.deployments.push_back(
             std::make_unique<model::Deployment>(config, precision_of(options.model, config), group,
                                                 deployment_options(options.model, context)));
+        world.log->info("group {}: decode step of {} commands, loading {}",
+                        fleet.deployments.size() - 1,
+                        fleet.deployments.back()->decode()->command_count(), checkpoint.where());
         fleet.replicas.push_back(std::make_unique<model::Replica>(
             *fleet.deployments.back(), checkpoint,
             options.trace == "off" ? model::Replica::Trace::Off : model::Replica::Trace::On));
@@ -159,9 +175,7 @@ void print_document(const RunOptions& options, const World& world,
     Json document = envelope("run", world, options.model.software);
     document["mesh"] = options.model.mesh;
     document["precision"] = options.model.precision;
-    for (const std::string& problem : fleet.deployments.front()->mesh().problems) {
-        document["problems"].push_back(problem);
-    }
+    document["problems"] = fleet.deployments.front()->mesh().problems;
     document["token_ids"] = report.token_ids;
     document["text"] = texts;
     for (const auto& prompt : prompts) document["prompt_tokens"].push_back(prompt.size());
@@ -172,7 +186,7 @@ void print_document(const RunOptions& options, const World& world,
     document["host"] = {{"seconds", host.seconds}, {"tokens_per_second", host.tokens_per_second}};
     core::Digest digest;
     for (const auto& replica : fleet.replicas) {
-        digest.add(static_cast<std::int64_t>(replica->digest()));
+        digest.add(static_cast<std::int64_t>(replica->digest().value()));
     }
     document["digest"] = digest.hex();
     const auto chips = static_cast<std::int32_t>(fleet.deployments.size()) *
@@ -209,7 +223,7 @@ Answer act(const RunOptions& options, const World& world) {
     model::check(options.sampling);
     const model::Config config = model::load_config(options.model.model);
     const model::Tokenizer tokenizer = model::Tokenizer::load(options.model.model);
-    auto prompts = user_prompts(options, tokenizer);
+    auto prompts = user_prompts(options, config, tokenizer);
     const std::int64_t context = choose_context(options, config, prompts);
     const model::Checkpoint checkpoint = model::Checkpoint::open(options.model.model);
     Fleet fleet = start(options, world, config, checkpoint, context);
@@ -224,6 +238,8 @@ Answer act(const RunOptions& options, const World& world) {
         [&printer](std::int64_t user, std::int32_t token) { printer.token(user, token); });
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     printer.finish();
+    world.log->info("{} decode steps replayed, {} commands executed in the first group",
+                    report.decode_steps, fleet.replicas.front()->executor().commands_run());
     if (!report.shortage.empty()) throw NotPossible{{report.shortage}, "`tessera check` plans it"};
 
     std::vector<std::string> texts;

@@ -1,11 +1,11 @@
 #include "dispatch/collective_run.h"
 
-#include <array>
 #include <cstring>
 
 #include "ccl/carry_out.h"
 #include "core/error.h"
 #include "tensor/formats.h"
+#include "tensor/kernels/rows.h"
 
 namespace dispatch {
 namespace {
@@ -98,22 +98,6 @@ private:
     int axis_ = 0;
 };
 
-// sum = a + b, page by page, in the payload's own format.
-void add_page(const Spec& page_spec, const std::byte* a, const std::byte* b, std::byte* sum) {
-    std::array<float, tensor::kTileElements> left;
-    std::array<float, tensor::kTileElements> right;
-    const std::int64_t rows = page_spec.shape.rows();
-    tensor::read_rows(page_spec, a, 0, rows, left.data());
-    tensor::read_rows(page_spec, b, 0, rows, right.data());
-    for (std::size_t i = 0; i < left.size(); ++i) left[i] += right[i];
-    tensor::write_rows(page_spec, sum, 0, rows, left.data(), tensor::Packer::Device);
-}
-
-Spec page_of(const Spec& spec) {
-    core::require(spec.layout == tensor::Layout::Tile, "collectives move tiles");
-    return {{tensor::kTileSide, tensor::kTileSide}, spec.dtype, tensor::Layout::Tile};
-}
-
 // Message: pages that stay where they are until they land, or a fresh sum.
 struct Message {
     std::vector<const std::byte*> pages;
@@ -133,11 +117,12 @@ public:
           gathers_(plan.collective().kind == ccl::Kind::AllGather),
           part_(gathers_ ? in[0].spec : out[0].spec),
           cut_(gathers_ ? out[0].spec : in[0].spec, part_, command.dim, command.form),
-          page_spec_(page_of(part_)),
+          dtype_(part_.dtype),
           page_bytes_(part_.page_bytes().value),
           slice_bytes_(part_.bytes().value),
           lanes_(std::max(plan.lanes(), plan.output_lane() + 1)) {
         const auto ranks = static_cast<std::int64_t>(chips.size());
+        core::require(part_.layout == tensor::Layout::Tile, "collectives move tiles");
         core::require(gathers_ || plan.collective().kind == ccl::Kind::ReduceScatter,
                       "programs hold all-gathers and reduce-scatters");
         const bool direct = gathers_ && cut_.aligned();
@@ -162,8 +147,9 @@ public:
                 message.pages.push_back(nullptr);
                 const std::size_t end = message.sum.size();
                 message.sum.resize(end + at(page_bytes_));
-                add_page(page_spec_, input(t.from, t.slice, page),
-                         landed(t.from, t.slice, t.lane, page), message.sum.data() + end);
+                tensor::kernels::add_tile(
+                    dtype_, tensor::Packer::Device, input(t.from, t.slice, page),
+                    landed(t.from, t.slice, t.lane, page), message.sum.data() + end);
             }
         }
         return message;
@@ -190,7 +176,8 @@ public:
             const std::byte* first = term(sum, sum.terms.front(), page);
             if (first != target) std::memcpy(target, first, at(page_bytes_));
             for (std::size_t i = 1; i < sum.terms.size(); ++i) {
-                add_page(page_spec_, target, term(sum, sum.terms[i], page), target);
+                tensor::kernels::add_tile(dtype_, tensor::Packer::Device, target,
+                                          term(sum, sum.terms[i], page), target);
             }
         }
     }
@@ -276,7 +263,7 @@ private:
     bool gathers_;
     Spec part_;
     Cut cut_;
-    Spec page_spec_;
+    tensor::DType dtype_;
     std::int64_t page_bytes_;
     std::int64_t slice_bytes_;
     std::int64_t lanes_;

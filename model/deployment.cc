@@ -10,6 +10,11 @@ namespace {
 
 constexpr std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 
+core::Error unsupported_split(std::int64_t chips, std::int64_t groups) {
+    return core::Error("Unsupported device split: " + std::to_string(chips) + " devices, " +
+                       std::to_string(groups) + " groups");
+}
+
 }  // namespace
 
 std::int64_t padded_prefill_length(std::int64_t tokens) {
@@ -130,29 +135,25 @@ dispatch::MemoryPlan Deployment::plan_memory() {
 std::vector<fabric::Mesh> data_parallel_groups(const fabric::Mesh& mesh, std::int64_t groups) {
     const std::int64_t chips = mesh.chip_count();
     if (groups < 1 || groups > chips || chips % groups != 0) {
-        throw core::Error("Unsupported device split: " + std::to_string(chips) + " devices, " +
-                          std::to_string(groups) + " groups")
+        throw unsupported_split(chips, groups)
             .hint("--dp takes a divisor of the number of devices");
     }
     if (groups == 1) return {mesh};
-    std::vector<fabric::Mesh> result;
-    const mesh::Shape shape = mesh.shape;
+    // Whole rows where they divide, else equal pieces of every row.
     const auto count = static_cast<std::int32_t>(groups);
-    if (shape.rows == 1 || shape.rows % count != 0) {
-        if (shape.rows > 1) {
-            throw core::Error("Unsupported device split: " + std::to_string(chips) + " devices, " +
-                              std::to_string(groups) + " groups")
-                .hint("a 2-D mesh is split by rows");
-        }
-        const std::int32_t each = shape.cols / count;
-        for (std::int32_t group = 0; group < count; ++group) {
-            result.push_back(fabric::sub_mesh(mesh, {0, group * each}, {1, each}));
-        }
-        return result;
+    mesh::Shape piece = mesh.shape;
+    if (mesh.shape.rows % count == 0) {
+        piece.rows = mesh.shape.rows / count;
+    } else if (count % mesh.shape.rows == 0) {
+        piece = {1, mesh.chip_count() / count};
+    } else {
+        throw unsupported_split(chips, groups).hint("a 2-D mesh is split by rows");
     }
-    const std::int32_t each = shape.rows / count;
-    for (std::int32_t group = 0; group < count; ++group) {
-        result.push_back(fabric::sub_mesh(mesh, {group * each, 0}, {each, shape.cols}));
+    std::vector<fabric::Mesh> result;
+    for (std::int32_t row = 0; row < mesh.shape.rows; row += piece.rows) {
+        for (std::int32_t col = 0; col < mesh.shape.cols; col += piece.cols) {
+            result.push_back(fabric::sub_mesh(mesh, {row, col}, piece));
+        }
     }
     return result;
 }

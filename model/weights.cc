@@ -51,6 +51,19 @@ std::string tensor_name(const std::string& pattern, std::int32_t layer) {
     return pattern.substr(0, mark) + std::to_string(layer) + pattern.substr(mark + 7);
 }
 
+// A tensor of weights, of the shape the network needs.
+const TensorView& weight_tensor(const Checkpoint& checkpoint, const std::string& name,
+                                std::span<const std::int64_t> shape) {
+    const TensorView& view = checkpoint.at(name, shape);
+    const bool floats = view.dtype == StoredType::F32 || view.dtype == StoredType::F16 ||
+                        view.dtype == StoredType::BF16;
+    if (!floats) {
+        throw core::Error::mismatch(checkpoint.where(), name, "F32, F16 or BF16",
+                                    model::name(view.dtype));
+    }
+    return view;
+}
+
 // One chip's [K, N] part of a matrix stored as Hugging Face [N, K] tensors side by side.
 void read_matrix(const Buffer& buffer, std::int32_t layer, const Checkpoint& checkpoint,
                  mesh::Shape shape, mesh::Coord where, std::vector<float>& out) {
@@ -64,7 +77,8 @@ void read_matrix(const Buffer& buffer, std::int32_t layer, const Checkpoint& che
     const bool one_source = buffer.sources.size() == 1;
     for (const tensor::WeightSource& source : buffer.sources) {
         const std::array<std::int64_t, 2> expected{source.columns, k_all};
-        const TensorView& view = checkpoint.at(tensor_name(source.tensor, layer), expected);
+        const TensorView& view =
+            weight_tensor(checkpoint, tensor_name(source.tensor, layer), expected);
         // A single source may be padded with zero columns: cut the padded width, then clip.
         const Range n =
             one_source ? padded : part_of(source.columns, buffer.placement, 1, shape, where);
@@ -87,7 +101,7 @@ void read_table(const Buffer& buffer, std::int32_t layer, const Checkpoint& chec
     const tensor::Shape& whole = buffer.global.shape;
     const auto extents = whole.extents();
     const TensorView& view =
-        checkpoint.at(tensor_name(buffer.sources.front().tensor, layer), extents);
+        weight_tensor(checkpoint, tensor_name(buffer.sources.front().tensor, layer), extents);
     const int last = whole.rank() - 1;
     const Range cols = part_of(whole.cols(), buffer.placement, last, shape, where);
     for (std::int64_t r = 0; r < whole.rows(); ++r) {

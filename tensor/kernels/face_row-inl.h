@@ -9,11 +9,12 @@
 #define TESSERA_TENSOR_KERNELS_FACE_ROW_INL_H_
 #endif
 
+#include <hwy/highway.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
-#include "hwy/highway.h"
 #include "tensor/formats.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -167,6 +168,13 @@ HWY_INLINE const std::uint8_t* face_row(const std::uint8_t* tile, std::size_t in
 
 constexpr bool is_plain_exponent(std::uint8_t exponent) { return exponent >= 8 && exponent <= 254; }
 
+/// Padding: codes of all zero bits are +0 at any exponent.
+template <std::size_t kBytes>
+HWY_INLINE bool all_zero(const std::uint8_t* bytes) {
+    static constexpr std::uint8_t kNone[kBytes] = {};
+    return std::memcmp(bytes, kNone, kBytes) == 0;
+}
+
 /// Exact values of face row `index` to out[0..15].
 template <DType kType>
 HWY_INLINE void decode_face_row(const std::uint8_t* tile, std::size_t index, float* out) {
@@ -183,6 +191,10 @@ HWY_INLINE void decode_face_row(const std::uint8_t* tile, std::size_t index, flo
                 kF32, hn::Set(kU32, (std::uint32_t{exponent} - Format<kType>::kBias) << 23));
             for (std::size_t p = 0; p < kParts; ++p) {
                 hn::StoreU(hn::Mul(format.load(row, p), scale), kF32, out + p * kLanes);
+            }
+        } else if (exponent == 0 && all_zero<Format<kType>::kRowBytes>(row)) {
+            for (std::size_t p = 0; p < kParts; ++p) {
+                hn::StoreU(hn::Zero(kF32), kF32, out + p * kLanes);
             }
         } else {
             const auto* bytes = reinterpret_cast<const std::byte*>(row);

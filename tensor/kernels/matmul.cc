@@ -14,7 +14,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels/matmul.cc"
-#include "hwy/foreach_target.h"
+#include <hwy/foreach_target.h>
+
 #include "tensor/kernels/face_row-inl.h"
 
 #ifndef TESSERA_TENSOR_KERNELS_MATMUL_ONCE_
@@ -287,8 +288,9 @@ void multiply(DType dtype, const Product& p) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include <hwy/aligned_allocator.h>
+
 #include "core/error.h"
-#include "hwy/aligned_allocator.h"
 
 namespace tensor::kernels {
 

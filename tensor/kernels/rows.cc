@@ -10,7 +10,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels/rows.cc"
-#include "hwy/foreach_target.h"
+#include <hwy/foreach_target.h>
+
 #include "tensor/kernels/face_row-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -269,7 +270,11 @@ void encode_halves(Packer packer, const float* in, std::size_t count, std::uint8
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include <array>
+#include <cstring>
+
 #include "core/error.h"
+#include "tensor/kernels/vector.h"
 
 namespace tensor::kernels {
 
@@ -310,6 +315,31 @@ void encode_line(DType dtype, Packer packer, const float* in, std::int64_t row, 
     require_kernel(dtype);
     HWY_DYNAMIC_DISPATCH(encode)
     (dtype, packer, in, first_face_row(row), static_cast<std::size_t>(cols), bytes_of(tiles));
+}
+
+void add_tile(DType dtype, Packer packer, const std::byte* a, const std::byte* b, std::byte* sum) {
+    std::array<float, kTileElements> left;
+    std::array<float, kTileElements> right;
+    if (dtype == DType::Float32) {
+        std::memcpy(left.data(), a, sizeof left);
+        std::memcpy(right.data(), b, sizeof right);
+        add(left.data(), right.data(), left.data(), kTileElements);
+        std::memcpy(sum, left.data(), sizeof left);
+    } else if (dtype == DType::BFloat16) {
+        // The order of the values within a tile does not matter to their sums.
+        decode_bf16(a, kTileElements, left.data());
+        decode_bf16(b, kTileElements, right.data());
+        add(left.data(), right.data(), left.data(), kTileElements);
+        encode_bf16(packer, left.data(), kTileElements, sum);
+    } else {
+        for (std::int64_t row = 0; row < kTileSide; ++row) {
+            float* line = left.data();
+            decode_line(dtype, a, row, kTileSide, line);
+            decode_line(dtype, b, row, kTileSide, right.data());
+            add(line, right.data(), line, kTileSide);
+            encode_line(dtype, packer, line, row, kTileSide, sum);
+        }
+    }
 }
 
 void decode_bf16(const std::byte* in, std::int64_t count, float* out) {

@@ -19,6 +19,10 @@ void decode_line(DType dtype, const std::byte* tiles, std::int64_t row, std::int
 void encode_line(DType dtype, Packer packer, const float* in, std::int64_t row, std::int64_t cols,
                  std::byte* tiles);
 
+/// sum = a + b of whole 32x32 tiles in one storage format: f32 sum, rounded by `packer`.
+/// `sum` may be `a` or `b`. Requires: fp32, bf16 or a block float.
+void add_tile(DType dtype, Packer packer, const std::byte* a, const std::byte* b, std::byte* sum);
+
 /// Contiguous bf16 values.
 void decode_bf16(const std::byte* in, std::int64_t count, float* out);
 void encode_bf16(Packer packer, const float* in, std::int64_t count, std::byte* out);

@@ -5,4 +5,4 @@
 
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
 
-#include "hwy/targets.h"
+#include <hwy/targets.h>

@@ -14,8 +14,8 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels/vector.cc"
 // clang-format off
-#include "hwy/foreach_target.h"  // must come before the headers it compiles once per target
-#include "hwy/contrib/math/math-inl.h"
+#include <hwy/foreach_target.h>  // must come before the headers it compiles once per target
+#include <hwy/contrib/math/math-inl.h>
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();

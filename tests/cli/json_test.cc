@@ -1,0 +1,94 @@
+// The shape of every verb's --json: keys and kinds of values, held against tests/data/cli.
+// Numbers and texts are masked; arrays show each kind of element once. A change here is a change
+// of the contract: raise schema_version when a key goes or changes its kind.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/cli/command.h"
+#include "tests/core/temp_folder.h"
+
+namespace {
+
+Json shape_of(const Json& value) {
+    if (value.is_object()) {
+        Json shape = Json::object();
+        for (const auto& [key, member] : value.items()) shape[key] = shape_of(member);
+        return shape;
+    }
+    if (value.is_array()) {
+        Json kinds = Json::array();
+        for (const Json& element : value) {
+            Json kind = shape_of(element);
+            if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) kinds.push_back(kind);
+        }
+        return kinds;
+    }
+    if (value.is_number_integer()) return "integer";
+    if (value.is_number()) return "number";
+    if (value.is_string()) return "text";
+    return value.is_boolean() ? Json("boolean") : Json(nullptr);
+}
+
+void expect_shape(const Json& json, const std::string& golden) {
+    const std::string found = shape_of(json).dump(1) + "\n";
+    const std::filesystem::path file =
+        std::filesystem::path(TESSERA_SOURCE_DIR "/tests/data/cli") / golden;
+    ASSERT_TRUE(std::filesystem::exists(file)) << golden << " should be:\n" << found;
+    EXPECT_EQ(found, read_file(file)) << golden;
+    EXPECT_EQ(json.at("schema_version"), 1);
+    EXPECT_EQ(json.at("constants").get<std::string>().size(), 16u);
+}
+
+TEST(JsonShape, run) {
+    // The document most scripts read.
+    const Json json =
+        document(run_demo("n300", "performance", 4, {"--prompt", "A", "--batch", "2"}));
+    EXPECT_EQ(json.at("verb"), "run");
+    expect_shape(json, "run.json");
+}
+
+TEST(JsonShape, eval) {
+    // With hidden states, so that every key is there.
+    const Json json = document({"eval", kDemo, "--mesh", "n150", "--reference", kLayersReference,
+                                "--prefill", "120", "--precision", "bf16"});
+    EXPECT_EQ(json.at("verb"), "eval");
+    expect_shape(json, "eval.json");
+}
+
+TEST(JsonShape, check_that_fits) {
+    // The yes.
+    const Json json = document({"check", kDemo, "--mesh", "n300"});
+    EXPECT_EQ(json.at("verb"), "check");
+    expect_shape(json, "check.json");
+}
+
+TEST(JsonShape, check_that_does_not_split) {
+    // The no: memory is not planned, reasons and options are there.
+    const Json json = document({"check", kDemo, "--mesh", "galaxy:1x32"}, 1);
+    expect_shape(json, "check_no.json");
+}
+
+TEST(JsonShape, sim) {
+    // The keys of breakdown_ms are the names of the ops as the profiler prints them.
+    const Json json = document({"sim", kDemo, "--mesh", "n300"});
+    EXPECT_EQ(json.at("verb"), "sim");
+    expect_shape(json, "sim.json");
+}
+
+TEST(JsonShape, topo) {
+    // A system without problems.
+    const Json json = document({"topo", "show", "t3k"});
+    EXPECT_EQ(json.at("verb"), "topo");
+    expect_shape(json, "topo.json");
+}
+
+TEST(JsonShape, topo_of_a_mesh_that_falls_apart) {
+    // The no carries the problems and nothing that would need a mesh.
+    const TempFolder folder;
+    const std::string file =
+        folder.write("apart.yaml", "base: n300\ntitle: a lost chip\ncut: [[0, 1]]\n").string();
+    expect_shape(document({"topo", "check", file}, 1), "topo_no.json");
+}
+
+}  // namespace

@@ -154,10 +154,11 @@ Spec tiled(Shape shape, DType dtype) { return {shape, dtype, tensor::Layout::Til
 
 class RunCollective : public ::testing::TestWithParam<DType> {};
 
-INSTANTIATE_TEST_SUITE_P(
-    Formats, RunCollective,
-    ::testing::Values(DType::Float32, DType::BFloat16, DType::BFloat8_b),
-    [](const auto& format) { return std::string(tensor::name(format.param)); });
+INSTANTIATE_TEST_SUITE_P(Formats, RunCollective,
+                         ::testing::Values(DType::Float32, DType::BFloat16, DType::BFloat8_b),
+                         [](const auto& format) {
+                             return std::string(tensor::name(format.param));
+                         });
 
 TEST_P(RunCollective, all_gather_joins_whole_tiles_along_any_axis) {
     // Columns (activations), rows (users of 32), and outer axes (heads) land in tile order.

@@ -18,8 +18,8 @@ struct Bench {
         device.attach(executor);
     }
     void write(const DeviceBuffer& to, float value) {
-        device.enqueue_write(to.operand,
-                             filled(to.operand.spec, value, device.mesh().chip_count()), {});
+        device.enqueue_write(to.operand, filled(to.operand.spec, value, device.mesh().chip_count()),
+                             {});
     }
     HostData read(const DeviceBuffer& from) { return device.enqueue_read(from.operand, {}); }
 
@@ -45,7 +45,8 @@ TEST(Executor, runs_ops_on_the_values_of_every_chip) {
 }
 
 TEST(Executor, runs_an_op_only_on_the_chips_it_is_placed_on) {
-    // A program of some chips leaves the memory of the others alone, as the clock leaves their time.
+    // A program of some chips leaves the memory of the others alone, as the clock leaves their
+    // time.
     Bench bench(row_of(3));
     const auto a = allocate(bench.device, "a");
     const auto b = allocate(bench.device, "b");

@@ -56,6 +56,19 @@ TEST(Program, for_each_unrolls_repeats_in_order_with_layer_numbers) {
     EXPECT_EQ(program.command_count(), 6);
 }
 
+TEST(Holders, of_replicated_parts_only_the_first_chip_is_read) {
+    // Reading the same logits from every row of a Galaxy would cost eight times the PCIe time.
+    using tensor::Placement;
+    Buffer buffer;
+    EXPECT_EQ(holders(buffer, {2, 3}), (std::vector<std::int32_t>{0}));
+    buffer.placement = {Placement::replicated(), Placement::sharded(1)};
+    EXPECT_EQ(holders(buffer, {2, 3}), (std::vector<std::int32_t>{0, 1, 2}));
+    buffer.placement = {Placement::sharded(1), Placement::replicated()};
+    EXPECT_EQ(holders(buffer, {2, 3}), (std::vector<std::int32_t>{0, 3}));
+    buffer.placement = {Placement::sharded(1), Placement::sharded(0)};
+    EXPECT_EQ(holders(buffer, {2, 3}).size(), 6u);
+}
+
 TEST(AllocationRequest, w1_of_llama_8b_is_the_size_of_the_published_message) {
     // tenstorrent/tt-inference-server #314: "33619968 B ... each bank needs to store 2801664 B".
     const tensor::Spec w1{{4096, 14336}, DType::BFloat4_b, Layout::Tile};

@@ -1,6 +1,7 @@
 #include "dispatch/simulator.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "dispatch/chip_classes.h"
 #include "dispatch/collective_clock.h"
@@ -37,7 +38,9 @@ struct SimulatorTest : ::testing::Test {
     }
     void read(Simulator& simulator, std::int64_t microseconds, QueueId queue = {}) {
         HostData data;
-        simulator.read(lasting(microseconds), data, queue);
+        std::vector<std::int32_t> chips(bindings.size());
+        std::iota(chips.begin(), chips.end(), 0);
+        simulator.read(lasting(microseconds), chips, data, queue);
     }
     void write(Simulator& simulator, std::int64_t microseconds, QueueId queue = {}) {
         simulator.write(lasting(microseconds), {}, queue);

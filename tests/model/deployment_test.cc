@@ -1,0 +1,198 @@
+#include "model/deployment.h"
+
+#include <set>
+
+#include "tests/model/model_fixture.h"
+
+namespace model::testing {
+namespace {
+
+using dispatch::Owner;
+
+TEST(PaddedPrefillLength, is_get_padded_prefill_len) {
+    // tenstorrent/tt-metal: models/tt_transformers/tt/common.py, tree of 2026-05-23: 128, then
+    // 1024, then powers of two.
+    EXPECT_EQ(padded_prefill_length(1), 128);
+    EXPECT_EQ(padded_prefill_length(128), 128);
+    EXPECT_EQ(padded_prefill_length(129), 1024);
+    EXPECT_EQ(padded_prefill_length(1024), 1024);
+    EXPECT_EQ(padded_prefill_length(1025), 2048);
+    EXPECT_EQ(padded_prefill_length(2049), 4096);
+    EXPECT_EQ(padded_prefill_length(131072), 131072);
+}
+
+TEST(Deployment, pads_users_to_whole_columns_of_a_2d_mesh) {
+    // A column holds the caches of its own users: 5 users on 4 columns are 8 slots.
+    EXPECT_EQ(demo_on(mesh_named("galaxy"), "bf16", demo_options(5))->slots(), 8);
+    EXPECT_EQ(demo_on(mesh_named("t3k:2x4"), "bf16", demo_options(4))->slots(), 4);
+    EXPECT_EQ(demo_on(mesh_named("t3k"), "bf16", demo_options(5))->slots(), 5);
+}
+
+TEST(Deployment, decode_bindings_give_every_column_its_users) {
+    // 8 slots on 4 columns: column c has slots 2c and 2c + 1, the same in every row.
+    const auto deployment = demo_on(mesh_named("galaxy"), "bf16", demo_options(5));
+    const auto all = deployment->decode_bindings({10, 11, 12, 13, 14, -1, -1, -1});
+    ASSERT_EQ(all.size(), 32u);
+    for (std::size_t chip = 0; chip < 32; ++chip) {
+        const auto col = static_cast<std::int32_t>(chip % 4);
+        const auto row = static_cast<std::int32_t>(chip / 4);
+        EXPECT_EQ(all[chip].coord, (std::array{row, col}));
+        EXPECT_EQ(all[chip].extent, (std::array{8, 4}));
+        const auto slot = static_cast<std::int32_t>(2 * col);
+        EXPECT_EQ(all[chip].positions, (std::vector<std::int32_t>{slot < 5 ? 10 + slot : -1,
+                                                                  slot + 1 < 5 ? 11 + slot : -1}));
+    }
+    EXPECT_THROW(deployment->decode_bindings({1, 2}), std::logic_error);
+}
+
+TEST(Deployment, a_prompt_fills_the_cache_of_one_column_only) {
+    // User 3 is slot 1 of column 1; the other columns compute the same rows and store nothing.
+    const auto grid = demo_on(mesh_named("galaxy"), "bf16", demo_options(5));
+    const auto all = grid->prefill_bindings(3, 128, 17);
+    for (std::size_t chip = 0; chip < 32; ++chip) {
+        EXPECT_EQ(all[chip].user, chip % 4 == 1 ? 1 : -1);
+        EXPECT_EQ(all[chip].chunk_start, 128);
+        EXPECT_EQ(all[chip].valid_rows, 17);
+    }
+    const auto line = demo_on(mesh_named("n300"), "bf16", demo_options(5));
+    for (const tensor::Bindings& chip : line->prefill_bindings(3, 0, 17)) EXPECT_EQ(chip.user, 3);
+}
+
+TEST(Deployment, a_paged_cache_has_a_block_for_every_page_of_a_user) {
+    // 256 positions in blocks of 64 are 4 per user; a contiguous cache is one block of all.
+    DeploymentOptions options = demo_options(3);
+    options.block_size = 64;
+    const auto paged = demo_on(mesh_named("n300"), "bf16", options);
+    EXPECT_EQ(paged->blocks_per_user(), 4);
+    const tensor::PageTable table = paged->decode_bindings({0, 0, 0})[0].page_table;
+    EXPECT_EQ(table.block_size, 64);
+    ASSERT_EQ(table.blocks.size(), 12u);
+    EXPECT_EQ(std::set<std::int32_t>(table.blocks.begin(), table.blocks.end()).size(), 12u);
+    options.block_size = 0;
+    const auto contiguous = demo_on(mesh_named("n300"), "bf16", options);
+    EXPECT_EQ(contiguous->blocks_per_user(), 1);
+    EXPECT_EQ(contiguous->decode_bindings({0, 0, 0})[0].page_table.block_size, 256);
+}
+
+TEST(Deployment, a_prefill_program_is_built_once) {
+    // Programs are known by their address: a second one would be warmed up again.
+    const auto deployment = demo_on(mesh_named("n300"), "bf16", demo_options(1));
+    const auto first = deployment->prefill(128, StepShape::Chunk::First);
+    EXPECT_EQ(deployment->prefill(128, StepShape::Chunk::First), first);
+    EXPECT_NE(deployment->prefill(128, StepShape::Chunk::Later), first);
+    EXPECT_EQ(first->name, "prefill_128");
+}
+
+TEST(Deployment, heads_that_do_not_divide_are_an_error_with_both_numbers) {
+    // The demo model has 8 KV heads; half of them do not go over 8 chips.
+    Config config = demo_config();
+    config.num_key_value_heads = 4;
+    const std::string text = error_text([&] {
+        Deployment(config, precision_preset("bf16", "", 4), mesh_named("t3k"), demo_options(1));
+    });
+    EXPECT_NE(text.find("n_kv_heads must be divisible by num_devices: 4 % 8"), text.npos) << text;
+    EXPECT_NE(text.find("hint: "), text.npos) << text;
+}
+
+// --- full-size models: bytes per chip ---
+
+dispatch::MemoryPlan plan_of_8b(std::int64_t context) {
+    DeploymentOptions options;
+    options.context = context;
+    options.device.trace_region_size = core::Bytes{52'000'000};
+    Deployment deployment = deployed(kLlama8B, "n150", "Llama-3.1-8B", options);
+    return deployment.plan_memory();
+}
+
+TEST(DeploymentMemory, llama_8b_on_an_n150_has_the_published_sizes) {
+    // Performance mode: 32 layers of 176,701,440 B, and layer 31 keeps w1 and w3 in bfp8. Banks
+    // lose 52 MB each to traces: 12 x (2^30 - 52,000,000 - 32) B are left.
+    const dispatch::MemoryPlan plan = plan_of_8b(32768);
+    ASSERT_TRUE(plan.fits());
+    EXPECT_EQ(plan.dram.live.at(Owner::Weights).value, 5'654'446'080 + 59'768'832);
+    EXPECT_EQ(plan.dram.live.at(Owner::Embedding).value, 1'050'673'152);
+    EXPECT_EQ(plan.dram.capacity.value, 12'260'901'504);
+    // 69,632 B per token; each of 64 caches is rounded up to whole tiles per bank.
+    const std::int64_t cache = 32768LL * 69'632;
+    EXPECT_GE(plan.dram.live.at(Owner::KvCache).value, cache);
+    EXPECT_LT(plan.dram.live.at(Owner::KvCache).value, cache + 64 * 12 * 1088);
+}
+
+TEST(DeploymentMemory, llama_8b_on_an_n150_fits_32k_and_not_64k) {
+    // tenstorrent/tt-metal PR #34913: the KV cache of 64k tokens runs out of memory.
+    EXPECT_TRUE(plan_of_8b(32768).fits());
+    const dispatch::MemoryPlan plan = plan_of_8b(65536);
+    ASSERT_TRUE(plan.failure.has_value());
+    EXPECT_TRUE(plan.failure->text.starts_with("Out of Memory: Not enough space to allocate "))
+        << plan.failure->text;
+    EXPECT_NE(plan.failure->text.find("across 12 banks"), plan.failure->text.npos);
+    EXPECT_NE(plan.failure->text.find("but bank size is 1021741792 B"), plan.failure->text.npos);
+}
+
+TEST(DeploymentMemory, llama_70b_fits_a_t3k_and_not_an_n300) {
+    // tt_transformers' README: 70B runs on LoudBox and QuietBox with 128k tokens, never on N300.
+    DeploymentOptions options;
+    options.context = 131072;
+    options.prefill_chunk = 32768;
+    options.device.trace_region_size = core::Bytes{90'000'000};
+    Deployment t3k = deployed(kLlama70B, "t3k", "Llama-3.1-70B", options);
+    EXPECT_TRUE(t3k.plan_memory().fits());
+
+    options.context = 1024;
+    Deployment n300 = deployed(kLlama70B, "n300", "Llama-3.1-70B", options);
+    const dispatch::MemoryPlan plan = n300.plan_memory();
+    ASSERT_TRUE(plan.failure.has_value());
+    EXPECT_NE(plan.failed_buffer.find("feed_forward.w1"), plan.failed_buffer.npos)
+        << plan.failed_buffer;
+}
+
+// --- data-parallel groups ---
+
+std::string shapes_of(std::string_view mesh, std::int64_t groups) {
+    const auto parts = data_parallel_groups(mesh_named(mesh), groups);
+    std::set<std::string> shapes;
+    std::set<std::int32_t> chips;
+    for (const fabric::Mesh& part : parts) {
+        shapes.insert(part.shape.text());
+        for (const mesh::ChipId chip : part.chips) chips.insert(chip.value);
+    }
+    const auto expected = static_cast<std::size_t>(mesh_named(mesh).chip_count());
+    EXPECT_EQ(chips.size(), expected);  // every chip is in one group
+    EXPECT_EQ(shapes.size(), 1u);
+    return std::to_string(parts.size()) + " of " + *shapes.begin();
+}
+
+TEST(DataParallelGroups, split_a_mesh_into_equal_parts) {
+    // Lines are cut into lines; a Galaxy gives whole rows, then pieces of rows.
+    EXPECT_EQ(shapes_of("t3k", 1), "1 of 1x8");
+    EXPECT_EQ(shapes_of("t3k", 4), "4 of 1x2");
+    EXPECT_EQ(shapes_of("t3k", 8), "8 of 1x1");
+    EXPECT_EQ(shapes_of("galaxy", 2), "2 of 4x4");
+    EXPECT_EQ(shapes_of("galaxy", 8), "8 of 1x4");
+    EXPECT_EQ(shapes_of("galaxy", 16), "16 of 1x2");
+    EXPECT_EQ(shapes_of("galaxy", 32), "32 of 1x1");
+}
+
+TEST(DataParallelGroups, a_part_of_a_ring_is_a_line) {
+    // Half a T3K has no cable from its last chip to its first.
+    for (const fabric::Mesh& half : data_parallel_groups(mesh_named("t3k"), 2)) {
+        EXPECT_FALSE(half.wrap_wired[1]);
+        EXPECT_EQ(fabric::usable_topology(half, 1, fabric::Topology::Ring), fabric::Topology::Line);
+    }
+}
+
+TEST(DataParallelGroups, a_number_that_does_not_divide_is_refused) {
+    // The text of tt_transformers' create_submeshes.
+    for (const auto& [mesh, chips, groups] :
+         {std::tuple{"t3k", 8, 3}, {"t3k", 8, 16}, {"t3k", 8, 0}, {"galaxy", 32, 5}}) {
+        const std::string text =
+            error_text([&] { data_parallel_groups(mesh_named(mesh), groups); });
+        EXPECT_NE(text.find("Unsupported device split: " + std::to_string(chips) + " devices, " +
+                            std::to_string(groups) + " groups"),
+                  text.npos)
+            << text;
+    }
+}
+
+}  // namespace
+}  // namespace model::testing

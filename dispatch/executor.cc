@@ -54,18 +54,19 @@ void Executor::run(const Enqueued& enqueued, const ChipBindings& bindings, Queue
 
 void Executor::run_op(const OpCommand& op, const Enqueued& enqueued, const ChipBindings& bindings) {
     const auto one_chip = [&](std::int32_t chip) {
-        std::array<tensor::View, 8> views;
         const std::size_t inputs = enqueued.inputs.size();
         const std::size_t outputs = enqueued.outputs.size();
-        core::require(inputs + outputs <= views.size(), "an op has at most eight operands");
+        std::array<tensor::View, 8> few;
+        std::vector<tensor::View> many(inputs + outputs > few.size() ? inputs + outputs : 0);
+        tensor::View* views = many.empty() ? few.data() : many.data();
         for (std::size_t i = 0; i < inputs; ++i) {
             views[i] = {enqueued.inputs[i].spec, data(enqueued.inputs[i], chip)};
         }
         for (std::size_t i = 0; i < outputs; ++i) {
             views[inputs + i] = {enqueued.outputs[i].spec, data(enqueued.outputs[i], chip)};
         }
-        tensor::run(op.op, {views.data(), inputs}, {views.data() + inputs, outputs},
-                    bindings[at(chip)], counters_[at(chip)]);
+        tensor::run(op.op, {views, inputs}, {views + inputs, outputs}, bindings[at(chip)],
+                    counters_[at(chip)]);
     };
     const std::vector<std::int32_t>& only = enqueued.command->chips;
     if (!only.empty()) {

@@ -22,6 +22,10 @@ constexpr LaunchShape kMatmulLaunch{8, 24, 2};
 constexpr LaunchShape kAttentionLaunch{8, 32, 1};
 constexpr LaunchShape kEltwiseLaunch{4, 8, 1};
 
+// Wider shards are interleaved instead: the outputs of LM head splits, whose widths have few
+// divisors (lm_head.py: sharded_to_interleaved after each split).
+constexpr std::int64_t kWidestShardTiles = 32;
+
 bool is_grid(std::int64_t cores, mesh::Grid limit) {
     for (std::int64_t rows = 1; rows <= limit.y; ++rows) {
         if (cores % rows == 0 && cores / rows <= limit.x) return true;
@@ -34,10 +38,6 @@ std::int32_t dram_cores(const Spec& weight, const mesh::ChipSpec& chip) {
     const std::int64_t per_bank = core::ceil_div(weight.tile_cols(), std::int64_t{chip.dram.banks});
     return static_cast<std::int32_t>(core::ceil_div(weight.tile_cols(), per_bank));
 }
-
-// The widest column block a bank's core works on at once: the LM head is cut into splits of 668 x
-// 64 columns over 12 banks (models/tt_transformers/tt/model_config.py, max_columns_per_device).
-constexpr std::int64_t kWidestDramShard = core::ceil_div(668 * 64, 32 * 12);
 
 // in0_block_w of dram_matmul_config: K is sharded over the most cores (<= 64) that divide its
 // tiles; the block is the largest divisor, at most 8, of a core's share.
@@ -85,8 +85,7 @@ void lower_matmul(KernelPlan& plan, std::span<const Spec> in, std::span<const Sp
     if (placed[1].layout == MemoryLayout::DramWidthSharded) {
         // DRAM-sharded matmul: activations multicast, one core next to each bank.
         place(plan, kMatmulLaunch, dram_cores(weight, *context.chip), context.worker_grid);
-        const std::int64_t per_core = std::min(
-            core::ceil_div(weight.tile_cols(), std::int64_t{plan.cores}), kWidestDramShard);
+        const std::int64_t per_core = core::ceil_div(weight.tile_cols(), std::int64_t{plan.cores});
         const std::int64_t block = dram_block_tiles(k_tiles);
         plan.circular_buffers = {
             {"in0", tile_of(x) * (2 * block)},
@@ -208,7 +207,8 @@ MemoryConfig activation_memory(const Spec& spec, tensor::Phase phase, mesh::Grid
     }
     if (spec.shape.rank() == 2 && spec.tile_rows() == 1) {
         const std::int32_t cores = nearest_core_count(spec.tile_cols(), worker_grid);
-        if (cores > 0) return {mesh::BufferType::L1, MemoryLayout::WidthSharded, cores};
+        const bool narrow = cores > 0 && spec.tile_cols() / cores <= kWidestShardTiles;
+        if (narrow) return {mesh::BufferType::L1, MemoryLayout::WidthSharded, cores};
     }
     return {mesh::BufferType::L1, MemoryLayout::Interleaved, 0};
 }

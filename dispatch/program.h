@@ -54,6 +54,8 @@ struct Buffer {
     // says which: "layers.0-30.attention.wqkv".
     std::int32_t instances = 1;
     std::int32_t first_layer = 0;
+    // A column split of a weight holds spec.shape[1] columns of each chip's part, from this one on.
+    std::int64_t first_column = 0;
     std::vector<tensor::WeightSource> sources;
 };
 

@@ -160,7 +160,9 @@ void ProgramCache::load(const Enqueued& enqueued, Entry& entry, std::optional<Tr
                                binary_spec(binary_bytes(*enqueued.command)), MemoryConfig{}},
                               mesh::Direction::TopDown);
         if (const auto* failure = std::get_if<mesh::Failure>(&result)) {
-            throw core::Error(failure->text).within(enqueued.command->label);
+            OutOfMemory error(*failure);
+            error.within(enqueued.command->label);
+            throw error;
         }
         entry.binaries = std::get<DeviceBuffer>(result).id;
     }

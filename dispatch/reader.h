@@ -10,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include "core/error.h"
 #include "dispatch/program.h"
+#include "mesh/bank_allocator.h"
 
 namespace dispatch {
 
@@ -32,6 +34,13 @@ struct DeviceBuffer {
     Owner owner = Owner::Activations;
     Operand operand;
     core::Bytes per_bank;  // as charged
+};
+
+/// A buffer that the device itself needs (program binaries, a trace) did not fit: the failure, as
+/// an error of the call that needed it, because the call has no answer to give.
+struct OutOfMemory : core::Error {
+    explicit OutOfMemory(mesh::Failure what) : core::Error(what.text), failure(std::move(what)) {}
+    mesh::Failure failure;
 };
 
 /// Values a step brings along, one entry per chip of the mesh (row-major).

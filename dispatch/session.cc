@@ -159,7 +159,11 @@ std::optional<Shortage> Session::run(const std::shared_ptr<const Program>& progr
             for (const Command& command : segment.commands) {
                 if (auto shortage = run.allocate(command, layer)) return shortage;
                 if (auto shortage = run.check_clash(command)) return shortage;
-                run.enqueue(command, layer);
+                try {
+                    run.enqueue(command, layer);
+                } catch (const OutOfMemory& error) {
+                    return Shortage{"binaries of " + command.label, error.failure, {}};
+                }
                 run.release(command, layer);
             }
         }

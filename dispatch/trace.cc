@@ -103,7 +103,7 @@ void Traces::store(Trace& trace, core::Bytes size, HighWater high_water) {
     BufferTable::Result result =
         buffers_.allocate({"trace", Owner::Trace, storage_spec(layout), {.type = type}}, direction);
     if (const auto* failure = std::get_if<mesh::Failure>(&result)) {
-        throw core::Error(failure->text);
+        throw OutOfMemory(*failure);
     }
     const auto& buffer = std::get<DeviceBuffer>(result);
     trace.storage = buffer.id;

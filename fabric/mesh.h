@@ -19,10 +19,10 @@ enum class Topology { Line, Ring };
 struct Mesh {
     System system;
     mesh::Shape shape;
-    std::vector<ChipId> chips;           // physical chip of each row-major index
-    std::array<bool, 2> wrap_wired{};    // every group of the axis has a direct last-first link
-    std::array<std::int32_t, 2> links{}; // usable links per axis for collectives, after dispatch's
-                                         // share; 0 along an axis of one chip
+    std::vector<ChipId> chips;            // physical chip of each row-major index
+    std::array<bool, 2> wrap_wired{};     // every group of the axis has a direct last-first link
+    std::array<std::int32_t, 2> links{};  // usable links per axis for collectives, after dispatch's
+                                          // share; 0 along an axis of one chip
     /// The system's own, then this mesh's: "ring 1x8: no link between chip 5 and chip 4; line is
     /// used".
     std::vector<std::string> problems;

@@ -31,10 +31,10 @@ struct System {
     mesh::ChipSpec chip;
     LinkSpec link;
     Wiring wiring;
-    std::vector<ChipId> mmio_chips;        // PCIe-attached
-    std::vector<MeshOption> meshes;        // the first is the default ("t3k" alone means 1x8)
-    std::int32_t expected_links = 0;       // per joined pair, as built; fewer live links = degraded
-    std::vector<std::string> problems;     // what the description says is broken (cut links ...)
+    std::vector<ChipId> mmio_chips;     // PCIe-attached
+    std::vector<MeshOption> meshes;     // the first is the default ("t3k" alone means 1x8)
+    std::int32_t expected_links = 0;    // per joined pair, as built; fewer live links = degraded
+    std::vector<std::string> problems;  // what the description says is broken (cut links ...)
     ReliabilityMode reliability = ReliabilityMode::Relaxed;
 };
 

@@ -40,7 +40,7 @@ std::string read_text_file(const std::filesystem::path& file) {
 }
 
 Entry::Entry(std::string where, std::string key, YAML::Node node)
-    : where_(std::move(where)), key_(std::move(key)), node_(std::move(node)) {}
+    : where_(std::move(where)), key_(std::move(key)), node_(node) {}
 
 Entry Entry::open(const std::filesystem::path& file) {
     const std::string text = read_text_file(file);

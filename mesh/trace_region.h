@@ -23,9 +23,9 @@ struct TraceLayout {
     core::Bytes padded;  // whole pages: what counts against trace_region_size
     std::int64_t pages = 0;
 };
-/// How the page of a trace buffer is chosen. Before 2026: 1024 to 4096, the largest that wastes no more
-/// than a smaller one. Since: to 8192, and always taken from two rows of banks on.
-/// The older rule is derived from one published size (751,616 B on 12 banks stays as it is).
+/// How the page of a trace buffer is chosen. Before 2026: 1024 to 4096, the largest that wastes no
+/// more than a smaller one. Since: to 8192, and always taken from two rows of banks on. The older
+/// rule is derived from one published size (751,616 B on 12 banks stays as it is).
 enum class TracePages { Before2026, Since2026 };
 
 /// Page size and padded size of a trace of `size` bytes over `banks` banks.

@@ -247,9 +247,9 @@ private:
                                  std::move(sources)});
     }
 
-    ValueId node(const std::string& name, tensor::Op op, std::vector<ValueId> inputs, Role role,
-                 OpGroup group = OpGroup::Other) {
-        const ValueId out = graph_.add_node(name, std::move(op), std::move(inputs), {role}).front();
+    ValueId node(const std::string& name, const tensor::Op& op, std::vector<ValueId> inputs,
+                 Role role, OpGroup group = OpGroup::Other) {
+        const ValueId out = graph_.add_node(name, op, std::move(inputs), {role}).front();
         graph_.blocks.back().nodes.back().fidelity_group = static_cast<int>(group);
         return out;
     }

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
+#include "model/config_reader.h"
 
 namespace model {
 
@@ -15,126 +16,35 @@ namespace {
 
 using core::Error;
 using core::JsonObject;
+using namespace config_reader;
 
-// Well above every published model, low enough that products of three stay inside 64 bits.
-constexpr std::int64_t kMaxDim = 1 << 20;
-constexpr std::int64_t kMaxLayers = 1 << 12;
-constexpr std::int64_t kMaxHeads = 1 << 14;
-constexpr std::int64_t kMaxHeadDim = 1 << 14;
-constexpr std::int64_t kMaxVocab = 1 << 24;
-constexpr std::int64_t kMaxPositions = std::int64_t{1} << 30;
-constexpr double kMaxTheta = 1e15;
-constexpr double kMaxFactor = 1e6;
 constexpr core::Bytes kConfigLimit{4 * 1024 * 1024};
 
-struct ArchitectureRow {
-    Architecture architecture;
+struct ActivationRow {
+    Activation activation;
     std::string_view name;
 };
-constexpr std::array kArchitectures{ArchitectureRow{Architecture::Llama, "LlamaForCausalLM"}};
-
-struct RopeRow {
-    RopeKind kind;
-    std::string_view name;
-};
-// The first row of a kind is its name; the others are older spellings.
-constexpr std::array kRopes{
-    RopeRow{RopeKind::None, "none"},     RopeRow{RopeKind::None, "default"},
-    RopeRow{RopeKind::Linear, "linear"}, RopeRow{RopeKind::Llama3, "llama3"},
-    RopeRow{RopeKind::Yarn, "yarn"},     RopeRow{RopeKind::LongRope, "longrope"},
-    RopeRow{RopeKind::LongRope, "su"},
+// The first row of an activation is its name; the others are older spellings.
+constexpr std::array kActivations{
+    ActivationRow{Activation::Gelu, "gelu"},
+    ActivationRow{Activation::GeluTanh, "gelu_pytorch_tanh"},
+    ActivationRow{Activation::Silu, "silu"},
+    ActivationRow{Activation::Silu, "swish"},
+    ActivationRow{Activation::Relu, "relu"},
 };
 
-template <class Rows>
-std::string known(const Rows& rows) {
-    std::string text;
-    for (const auto& row : rows) text.append(text.empty() ? "" : ", ").append(row.name);
-    return text;
-}
-
-Architecture read_architecture(const JsonObject& root) {
-    const std::string expected = "one of " + known(kArchitectures);
+const Traits& read_architecture(const JsonObject& root) {
+    const std::string expected = "one of " + known(all_traits());
     const nlohmann::json& list = root.array("architectures");
     if (list.size() != 1 || !list[0].is_string()) {
         throw root.unexpected("architectures", "a list with one name, " + expected);
     }
     const auto found = list[0].get<std::string>();
-    for (const ArchitectureRow& row : kArchitectures) {
-        if (row.name == found) return row.architecture;
+    for (const Traits& traits : all_traits()) {
+        if (traits.name == found) return traits;
     }
     throw Error::mismatch(root.where(), "architectures", expected, core::describe(list[0]))
-        .hint("this architecture cannot be run yet");
-}
-
-RopeKind read_rope_kind(const JsonObject& rope) {
-    // transformers renamed "type" to "rope_type"; both are in the wild.
-    const std::string_view key = rope.has("rope_type") ? "rope_type" : "type";
-    const std::string found = rope.text(key);
-    for (const RopeRow& row : kRopes) {
-        if (row.name == found) return row.kind;
-    }
-    throw rope.unexpected(key, "one of " + known(kRopes));
-}
-
-std::vector<double> read_factors(const JsonObject& rope, std::string_view key, std::int64_t count) {
-    const nlohmann::json& list = rope.array(key);
-    if (static_cast<std::int64_t>(list.size()) != count) {
-        throw rope.unexpected(key, std::to_string(count) + " entries (head_dim / 2)");
-    }
-    std::vector<double> factors;
-    for (const nlohmann::json& entry : list) {
-        const double value = entry.is_number() ? entry.get<double>() : 0;
-        if (!(value > 0 && value <= kMaxFactor)) {
-            throw Error::mismatch(rope.where(), rope.path_of(key), "numbers above 0",
-                                  core::describe(entry));
-        }
-        factors.push_back(value);
-    }
-    return factors;
-}
-
-void read_llama3(const JsonObject& rope, RopeScaling& scaling) {
-    scaling.low_freq_factor = rope.number("low_freq_factor", 1e-6, kMaxFactor);
-    scaling.high_freq_factor = rope.number("high_freq_factor", 1e-6, kMaxFactor);
-    // The blend between the two divides by their difference.
-    if (scaling.high_freq_factor <= scaling.low_freq_factor) {
-        throw rope.unexpected("high_freq_factor", "a number above low_freq_factor (" +
-                                                      rope.find("low_freq_factor")->dump() + ")");
-    }
-}
-
-void read_yarn(const JsonObject& rope, RopeScaling& scaling) {
-    scaling.beta_fast = rope.optional_number("beta_fast", 1e-6, kMaxFactor).value_or(32);
-    scaling.beta_slow = rope.optional_number("beta_slow", 1e-6, kMaxFactor).value_or(1);
-}
-
-RopeScaling read_rope(const JsonObject& rope, const JsonObject& root, const Config& config) {
-    RopeScaling scaling;
-    scaling.kind = read_rope_kind(rope);
-    if (scaling.kind == RopeKind::None) return scaling;
-    if (scaling.kind == RopeKind::LongRope) {
-        scaling.factor = rope.optional_number("factor", 1, kMaxFactor).value_or(1);
-        scaling.short_factor = read_factors(rope, "short_factor", config.head_dim / 2);
-        scaling.long_factor = read_factors(rope, "long_factor", config.head_dim / 2);
-    } else {
-        scaling.factor = rope.number("factor", 1, kMaxFactor);
-    }
-    if (scaling.kind == RopeKind::Linear) return scaling;
-
-    // Phi-3 keeps the original length beside rope_scaling, the others inside.
-    constexpr std::string_view kOriginal = "original_max_position_embeddings";
-    const JsonObject& holder = !rope.has(kOriginal) && root.has(kOriginal) ? root : rope;
-    scaling.original_max_position_embeddings =
-        scaling.kind == RopeKind::Yarn && !holder.has(kOriginal)
-            ? config.max_position_embeddings
-            : holder.integer(kOriginal, 1, kMaxPositions);
-    if (scaling.kind == RopeKind::Llama3) {
-        read_llama3(rope, scaling);
-        return scaling;
-    }
-    if (scaling.kind == RopeKind::Yarn) read_yarn(rope, scaling);
-    scaling.attention_factor = rope.optional_number("attention_factor", 1e-6, kMaxFactor);
-    return scaling;
+        .hint("this architecture is not known yet");
 }
 
 std::vector<std::int32_t> read_eos(const JsonObject& root, std::int64_t vocab) {
@@ -157,100 +67,194 @@ std::vector<std::int32_t> read_eos(const JsonObject& root, std::int64_t vocab) {
     return ids;
 }
 
-void read_heads(const JsonObject& root, Config& config) {
-    config.num_attention_heads = root.integer("num_attention_heads", 1, kMaxHeads);
-    config.num_key_value_heads = root.optional_integer("num_key_value_heads", 1, kMaxHeads)
-                                     .value_or(config.num_attention_heads);
-    if (config.num_attention_heads % config.num_key_value_heads != 0) {
-        throw root.unexpected("num_key_value_heads",
-                              "a divisor of num_attention_heads (" +
-                                  std::to_string(config.num_attention_heads) + ")");
-    }
-    const auto head_dim = root.optional_integer("head_dim", 2, kMaxHeadDim);
-    if (!head_dim && config.hidden_size % config.num_attention_heads != 0) {
-        throw root.unexpected("num_attention_heads", "a divisor of hidden_size (" +
-                                                         std::to_string(config.hidden_size) +
-                                                         ") as there is no head_dim");
-    }
-    config.head_dim = head_dim.value_or(config.hidden_size / config.num_attention_heads);
-    if (config.head_dim % 2 != 0) {
-        throw Error::mismatch(root.where(), "head_dim",
-                              "an even number (rotary positions turn pairs)",
-                              std::to_string(config.head_dim));
-    }
-    if (config.num_attention_heads * config.head_dim > kMaxDim) {
-        throw Error::mismatch(
-            root.where(), "head_dim",
-            "num_attention_heads x head_dim of at most " + std::to_string(kMaxDim),
-            std::to_string(config.num_attention_heads * config.head_dim));
-    }
+/// What text_config does not say may stand beside it.
+const JsonObject& holder(const JsonObject& root, const JsonObject& text, std::string_view key) {
+    return text.has(key) ? text : root;
 }
 
-void read_positions(const JsonObject& root, Config& config) {
-    config.max_position_embeddings =
-        root.optional_integer("max_position_embeddings", 1, kMaxPositions).value_or(2048);
-    // transformers 5 moved both the scaling and rope_theta into rope_parameters.
-    const std::string_view key = root.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
-    const std::optional<JsonObject> rope = root.optional_object(key);
-    const JsonObject& theta_holder = rope && rope->has("rope_theta") ? *rope : root;
-    config.rope_theta = theta_holder.optional_number("rope_theta", 1, kMaxTheta).value_or(10000);
-    if (rope) config.rope_scaling = read_rope(*rope, root, config);
-}
-
-StoredType read_torch_dtype(const JsonObject& root) {
+StoredType read_torch_dtype(const JsonObject& root, const JsonObject& text) {
     // transformers 5 renamed "torch_dtype" to "dtype".
-    const std::string_view key = root.has("torch_dtype") ? "torch_dtype" : "dtype";
-    const std::string found = root.optional_text(key).value_or("float32");
+    const JsonObject& object = text.has("torch_dtype") || text.has("dtype") ? text : root;
+    const std::string_view key = object.has("torch_dtype") ? "torch_dtype" : "dtype";
+    const std::string found = object.optional_text(key).value_or("float32");
     if (found == "float32") return StoredType::F32;
     if (found == "bfloat16") return StoredType::BF16;
     if (found == "float16") return StoredType::F16;
-    throw root.unexpected(key, "float32, bfloat16 or float16");
+    throw object.unexpected(key, "float32, bfloat16 or float16");
 }
 
-void read_activation(const JsonObject& root, Config& config) {
-    if (root.optional_text("hidden_act").value_or("silu") != "silu") {
-        throw root.unexpected("hidden_act", "\"silu\"");
+void read_activation(const JsonObject& text, const Traits& traits, Config& config) {
+    config.hidden_act = traits.activation;
+    const auto found = text.optional_text(traits.activation_key);
+    if (!found) return;
+    for (const ActivationRow& row : kActivations) {
+        if (row.name == *found) {
+            config.hidden_act = row.activation;
+            return;
+        }
     }
-    config.hidden_act = Activation::Silu;
+    throw text.unexpected(traits.activation_key, "one of " + known(kActivations));
+}
+
+void read_biases(const JsonObject& text, const Traits& traits, Config& config) {
+    const auto flag = [&](std::string_view key, bool absent) {
+        return text.optional_boolean(key).value_or(absent);
+    };
+    switch (traits.bias) {
+        case BiasRule::None:
+            break;
+        case BiasRule::Qkv:
+            config.qkv_bias = true;
+            break;
+        case BiasRule::AttentionAndMlp:
+            config.mlp_bias = flag("mlp_bias", false);
+            [[fallthrough]];
+        case BiasRule::AttentionBias:
+            config.qkv_bias = config.o_bias = flag("attention_bias", traits.attention_bias_default);
+            break;
+        case BiasRule::AttentionExperts:
+            config.mlp_bias = true;
+            config.qkv_bias = config.o_bias = flag("attention_bias", traits.attention_bias_default);
+            break;
+        case BiasRule::Bias:
+            config.qkv_bias = config.o_bias = config.mlp_bias = flag("bias", false);
+            break;
+    }
+    config.attention_bias = config.qkv_bias || config.o_bias;
+    config.lm_head_bias =
+        config.architecture == Architecture::PhiMoe && flag("lm_head_bias", false);
+}
+
+void copy_traits(const Traits& traits, Config& config) {
+    config.architecture = traits.architecture;
+    config.attention_sinks = traits.architecture == Architecture::GptOss;
+    config.qk_norm = traits.qk_norm;
+    config.norms = traits.norms;
+    config.norm_kind = traits.norm_kind;
+    config.norm_unit_offset = traits.norm_unit_offset;
+}
+
+void read_sizes(const JsonObject& text, const Traits& traits, Config& config) {
+    config.hidden_size = text.integer("hidden_size", 1, kMaxDim);
+    config.num_hidden_layers = text.integer("num_hidden_layers", 1, kMaxLayers);
+    config.vocab_size =
+        traits.vocab_size > 0
+            ? text.optional_integer("vocab_size", 1, kMaxVocab).value_or(traits.vocab_size)
+            : text.integer("vocab_size", 1, kMaxVocab);
+    config.max_position_embeddings =
+        text.optional_integer("max_position_embeddings", 1, kMaxPositions)
+            .value_or(traits.max_positions);
+    const std::string_view epsilon =
+        config.architecture == Architecture::Falcon ? "layer_norm_epsilon" : "rms_norm_eps";
+    config.rms_norm_eps = text.optional_number(epsilon, 1e-30, 1).value_or(traits.epsilon);
+    config.layers.resize(static_cast<std::size_t>(config.num_hidden_layers));
+}
+
+/// The sizes of the whole are the largest of its layers. A network of replaced layers alone keeps
+/// the heads of its file.
+void set_largest(Config& config) {
+    LayerConfig most;
+    for (const LayerConfig& layer : config.layers) {
+        most.heads = std::max(most.heads, layer.heads);
+        most.kv_heads = std::max(most.kv_heads, layer.kv_heads);
+        most.head_dim = std::max(most.head_dim, layer.head_dim);
+        most.intermediate_size =
+            std::max({most.intermediate_size, layer.intermediate_size,
+                      layer.expert_intermediate_size, layer.shared_experts_intermediate_size});
+    }
+    config.intermediate_size = most.intermediate_size;
+    if (most.heads == 0) return;
+    config.num_attention_heads = most.heads;
+    config.num_key_value_heads = most.kv_heads;
+    config.head_dim = most.head_dim;
+}
+
+Residual read_residual(const JsonObject& text, const Config& config) {
+    if (config.architecture != Architecture::Falcon) return Residual::Sequential;
+    const bool grouped = text.optional_boolean("new_decoder_architecture").value_or(false);
+    const bool parallel = text.optional_boolean("parallel_attn").value_or(true);
+    return grouped || parallel ? Residual::Parallel : Residual::Sequential;
+}
+
+std::vector<std::string> read_left_out(const JsonObject& root, const JsonObject& text) {
+    const auto counted = [&](std::string_view key) {
+        return text.optional_integer(key, 0, kMaxDim).value_or(0) > 0;
+    };
+    std::vector<std::string> parts;
+    // img_processor is the older one (Phi-3-vision).
+    if (root.has("vision_config") || root.has("img_processor")) parts.emplace_back("vision tower");
+    if (root.has("audio_config")) parts.emplace_back("audio tower");
+    if (counted("num_nextn_predict_layers") || counted("mtp_num_hidden_layers")) {
+        parts.emplace_back("multi-token prediction layer");
+    }
+    if (counted("hidden_size_per_layer_input")) parts.emplace_back("per-layer input embeddings");
+    if (counted("num_kv_shared_layers")) parts.emplace_back("sharing of caches between layers");
+    return parts;
 }
 
 Config read_config(const JsonObject& root) {
+    const Traits& traits = read_architecture(root);
+    const JsonObject text = root.has("text_config") ? root.object("text_config") : root;
     Config config;
-    config.architecture = read_architecture(root);
-    config.hidden_size = root.integer("hidden_size", 1, kMaxDim);
-    config.intermediate_size = root.integer("intermediate_size", 1, kMaxDim);
-    config.num_hidden_layers = root.integer("num_hidden_layers", 1, kMaxLayers);
-    config.vocab_size = root.integer("vocab_size", 1, kMaxVocab);
-    config.rms_norm_eps = root.optional_number("rms_norm_eps", 1e-30, 1).value_or(1e-6);
-    read_heads(root, config);
-    read_positions(root, config);
-    read_activation(root, config);
-    config.tie_word_embeddings = root.optional_boolean("tie_word_embeddings").value_or(false);
-    config.attention_bias = root.optional_boolean("attention_bias").value_or(false);
-    config.mlp_bias = root.optional_boolean("mlp_bias").value_or(false);
-    if (const auto bos = root.optional_integer("bos_token_id", 0, config.vocab_size - 1)) {
+    copy_traits(traits, config);
+    read_sizes(text, traits, config);
+    read_attention(text, traits, config);
+    read_feed_forward(text, traits, config);
+    set_largest(config);
+    read_rope(text, traits, config);
+    read_activation(text, traits, config);
+    read_biases(text, traits, config);
+    config.residual = read_residual(text, config);
+    constexpr std::string_view kTied = "tie_word_embeddings";
+    config.tie_word_embeddings =
+        holder(root, text, kTied).optional_boolean(kTied).value_or(traits.tied);
+    constexpr std::string_view kBos = "bos_token_id";
+    if (const auto bos =
+            holder(root, text, kBos).optional_integer(kBos, 0, config.vocab_size - 1)) {
         config.bos_token_id = static_cast<std::int32_t>(*bos);
     }
-    config.eos_token_ids = read_eos(root, config.vocab_size);
-    config.torch_dtype = read_torch_dtype(root);
+    config.eos_token_ids = read_eos(holder(root, text, "eos_token_id"), config.vocab_size);
+    config.torch_dtype = read_torch_dtype(root, text);
+    config.left_out = read_left_out(root, text);
     return config;
 }
 
 }  // namespace
 
-std::string_view name(Architecture architecture) {
-    for (const ArchitectureRow& row : kArchitectures) {
-        if (row.architecture == architecture) return row.name;
+namespace config_reader {
+
+std::vector<std::int64_t> layer_indices(const JsonObject& text, std::string_view key,
+                                        std::size_t layers) {
+    std::vector<std::int64_t> indices;
+    const nlohmann::json* list = text.optional_array(key);
+    if (list == nullptr) return indices;
+    for (const nlohmann::json& entry : *list) {
+        if (!entry.is_number_unsigned() || entry.get<std::uint64_t>() >= layers) {
+            throw Error::mismatch(text.where(), text.path_of(key),
+                                  "layer numbers from 0 to " + std::to_string(layers - 1),
+                                  core::describe(entry));
+        }
+        indices.push_back(entry.get<std::int64_t>());
     }
-    core::require(false, "every Architecture has a row");
-    return {};
+    return indices;
 }
 
-std::string_view name(RopeKind kind) {
-    for (const RopeRow& row : kRopes) {
-        if (row.kind == kind) return row.name;
+JsonObject block_at(const JsonObject& text, std::size_t index, std::size_t layers) {
+    constexpr std::string_view kKey = "block_configs";
+    const nlohmann::json& list = text.array(kKey);
+    if (list.size() != layers) {
+        throw text.unexpected(kKey, std::to_string(layers) + " entries (num_hidden_layers)");
     }
-    core::require(false, "every RopeKind has a row");
+    return {list[index], text.where(), text.path_of(kKey) + "[" + std::to_string(index) + "]"};
+}
+
+}  // namespace config_reader
+
+std::string_view name(Activation activation) {
+    for (const ActivationRow& row : kActivations) {
+        if (row.activation == activation) return row.name;
+    }
+    core::require(false, "every Activation has a row");
     return {};
 }
 

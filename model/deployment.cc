@@ -8,8 +8,6 @@
 namespace model {
 namespace {
 
-constexpr std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
-
 core::Error unsupported_split(std::int64_t chips, std::int64_t groups) {
     return core::Error("Unsupported device split: " + std::to_string(chips) + " devices, " +
                        std::to_string(groups) + " groups");
@@ -31,6 +29,7 @@ Deployment::Deployment(const Config& config, Precision precision, const fabric::
       options_(std::move(options)),
       profile_(software_profile(options_.software, config_, mesh_)),
       worker_grid_(dispatch::device_memory(mesh_.system.chip, options_.device).worker_grid) {
+    require_runs(config_, "config.json");
     const std::vector<std::string> problems = split_problems(config_, mesh_);
     if (!problems.empty()) {
         throw core::Error(problems.front())
@@ -125,10 +124,13 @@ dispatch::ChipBindings Deployment::prefill_bindings(std::int64_t user, std::int6
 }
 
 dispatch::MemoryPlan Deployment::plan_memory() {
-    const std::int64_t longest =
-        std::min(options_.prefill_chunk, padded_prefill_length(options_.context));
-    const std::vector<std::shared_ptr<const dispatch::Program>> programs{
-        decode_, prefill(longest, StepShape::Chunk::First)};
+    const std::int64_t longest = padded_prefill_length(options_.context);
+    const std::int64_t chunk = padded_prefill_length(options_.prefill_chunk);
+    std::vector<std::shared_ptr<const dispatch::Program>> programs{
+        decode_, prefill(std::min(chunk, longest), StepShape::Chunk::First)};
+    if (options_.context > options_.prefill_chunk) {
+        programs.push_back(prefill(chunk, StepShape::Chunk::Later));
+    }
     return dispatch::plan_memory(programs, mesh_, options_.device);
 }
 

@@ -98,6 +98,24 @@ private:
         return {{index, instance}, placed};
     }
 
+    // Columns [first, first + count) of every chip's part of the LM head: one split of it.
+    Located lm_head_split(ValueId id, const Placements& placed, std::size_t index,
+                          std::int64_t first, std::int64_t count) {
+        const tensor::Value& value = graph_.value(id);
+        Buffer buffer;
+        buffer.name = value.name + "." + std::to_string(index);
+        buffer.global = value.spec;
+        buffer.spec = writer_.shard(value.spec, placed, buffer.name);
+        buffer.spec.shape.set(1, count);
+        buffer.first_column = first;
+        buffer.placement = placed;
+        buffer.memory = weight_memory(profile_, value.role);
+        buffer.owner = owner_of(value.role, value.kind);
+        buffer.kind = value.kind;
+        buffer.sources = value.sources;
+        return {{writer_.add_buffer(std::move(buffer)), Instance::Only}, placed};
+    }
+
     // The buffer a node writes: carried, an output of the program, or a plain activation.
     BufferRef result(ValueId id, const Spec& local, const Placements& placed,
                      const dispatch::MemoryConfig& memory) {
@@ -201,6 +219,11 @@ private:
     }
 
     void place_node(const tensor::Node& node) {
+        if (std::holds_alternative<tensor::Linear>(node.op) &&
+            graph_.value(node.inputs[1]).role == tensor::Role::WeightLmHead &&
+            place_lm_head(node, locate(node.inputs[0]))) {
+            return;
+        }
         std::vector<Located> inputs;
         for (const ValueId id : node.inputs) inputs.push_back(locate(id));
         if (std::holds_alternative<tensor::RmsNorm>(node.op) &&
@@ -212,6 +235,31 @@ private:
         }
         const Ready now = ready(node, std::move(inputs));
         emit_node(node, with_payload(node, now.outputs), now);
+    }
+
+    // The LM head in column splits, one matmul each, and their concatenation (lm_head.py). False
+    // when one split holds all columns.
+    bool place_lm_head(const tensor::Node& node, const Located& x) {
+        const ValueId weight = node.inputs[1];
+        const Placements placed = placement_of(profile_, graph_.value(weight).role, graph_.phase);
+        const std::int64_t columns =
+            writer_.shard(graph_.value(weight).spec, placed, graph_.value(weight).name).shape[1];
+        if (columns <= profile_.lm_head_columns) return false;
+        std::vector<Located> parts;
+        for (std::int64_t first = 0; first < columns; first += profile_.lm_head_columns) {
+            const std::int64_t count = std::min(profile_.lm_head_columns, columns - first);
+            const Ready now =
+                ready(node, {x, lm_head_split(weight, placed, parts.size(), first, count)});
+            const Spec part{{graph_.value(node.outputs[0]).spec.shape[0], count}};
+            parts.push_back(writer_.append(node.name + "." + std::to_string(parts.size()),
+                                           with_payload(node, now.outputs), now.inputs, part,
+                                           now.outputs.front()));
+        }
+        const Located logits =
+            writer_.append(node.name + ".concat", tensor::Concat{}, parts,
+                           graph_.value(node.outputs[0]).spec, parts.front().placed);
+        settle(node.outputs[0], logits);
+        return true;
     }
 
     void emit_node(const tensor::Node& node, const tensor::Op& op, const Ready& now) {

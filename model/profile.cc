@@ -27,6 +27,36 @@ bool gathers_before_wo(const Config& config, const fabric::Mesh& mesh, const Pro
            profile.topology[1] == fabric::Topology::Ring && config.hidden_size % 2048 == 0;
 }
 
+// model_config.py: lm_head_core_grid takes the most rows of 8 cores that divide dim, else fewer
+// columns.
+std::int64_t lm_head_cores(std::int64_t dim, std::int64_t chips) {
+    std::int64_t rows_from = 8;
+    if (chips == kGalaxyChips) {
+        rows_from = 4;
+        while (rows_from > 1 && dim % (32 * 32 * rows_from) != 0) --rows_from;
+    }
+    for (std::int64_t cols = 8; cols > 0; --cols) {
+        for (std::int64_t rows = rows_from; rows > 0; --rows) {
+            if (dim % (32 * rows * cols) == 0) return rows * cols;
+        }
+        rows_from = 8;
+    }
+    return 1;
+}
+
+// lm_head.py and model_config.py, max_columns_per_device_lm_head: 668 columns per core on Wormhole;
+// on Blackhole an eighth of Llama's vocabulary, less on 4 and 8 chips.
+std::int64_t lm_head_columns(const Config& config, const fabric::Mesh& mesh) {
+    constexpr std::int64_t kLlamaVocab = 128256;
+    const std::int64_t chips = mesh.chip_count();
+    if (mesh.system.chip.arch == mesh::Arch::WormholeB0) {
+        return 668 * lm_head_cores(config.hidden_size, chips);
+    }
+    if (chips == 4) return kLlamaVocab / 4 / 8;
+    if (chips == 8) return kLlamaVocab / 8 / 16;
+    return kLlamaVocab / 8;
+}
+
 Profile tt_transformers(const Config& config, const fabric::Mesh& mesh) {
     Profile profile;
     profile.name = "tt-transformers";
@@ -41,6 +71,7 @@ Profile tt_transformers(const Config& config, const fabric::Mesh& mesh) {
     profile.padded_vocab = chips == kGalaxyChips && config.vocab_size <= kGalaxyVocab
                                ? kGalaxyVocab
                                : core::round_up(config.vocab_size, tensor::kTileSide * chips);
+    profile.lm_head_columns = lm_head_columns(config, mesh);
     profile.wo = gathers_before_wo(config, mesh, profile) ? Profile::AttentionOut::ColumnParallel
                                                           : Profile::AttentionOut::RowParallel;
     const bool wide = config.hidden_size == 8192;

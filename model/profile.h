@@ -37,6 +37,8 @@ struct Profile {
     std::array<std::int32_t, 2> links{1, 1};
     /// Columns of the stored LM head.
     std::int64_t padded_vocab = 0;
+    /// The LM head is multiplied in splits of at most so many columns per chip, then concatenated.
+    std::int64_t lm_head_columns = 0;
     /// Row-parallel wo followed by a reduce-scatter, or all-gather and column-parallel wo.
     enum class AttentionOut { RowParallel, ColumnParallel } wo = AttentionOut::RowParallel;
     AllReduceForm reduce_rows = AllReduceForm::ReduceScatterAllGather;  // along axis 0

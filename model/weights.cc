@@ -80,8 +80,9 @@ void read_matrix(const Buffer& buffer, std::int32_t layer, const Checkpoint& che
         const TensorView& view =
             weight_tensor(checkpoint, tensor_name(source.tensor, layer), expected);
         // A single source may be padded with zero columns: cut the padded width, then clip.
-        const Range n =
-            one_source ? padded : part_of(source.columns, buffer.placement, 1, shape, where);
+        // A split holds some columns of it.
+        const Range n = one_source ? Range{padded.first + buffer.first_column, n_local}
+                                   : part_of(source.columns, buffer.placement, 1, shape, where);
         for (std::int64_t i = 0; i < n.count && n.first + i < source.columns; ++i) {
             const std::int64_t from = source_row(n.first + i, source.rope_head_dim);
             to_floats(view, from * k_all + k.first, k.count, row.data());

@@ -1,5 +1,5 @@
-// What a step knows and a spec does not: positions, valid lengths, page tables, and which chip this is.
-// The same object for every reader: the executor computes with it, the simulator costs with it.
+// What a step knows and a spec does not: positions, valid lengths, page tables, and which chip this
+// is. The same object for every reader: the executor computes with it, the simulator costs with it.
 #pragma once
 
 #include <array>

@@ -20,7 +20,7 @@ ValueId Graph::add_value(Value value) {
     return ValueId{static_cast<std::int32_t>(values.size() - 1)};
 }
 
-std::vector<ValueId> Graph::add_node(std::string name, Op op, std::vector<ValueId> inputs,
+std::vector<ValueId> Graph::add_node(std::string name, const Op& op, std::vector<ValueId> inputs,
                                      std::vector<Role> roles) {
     core::require(!blocks.empty(), "a node stands in a block");
     Specs specs;
@@ -42,7 +42,7 @@ std::vector<ValueId> Graph::add_node(std::string name, Op op, std::vector<ValueI
                 {.name = name + suffix, .spec = specs[i], .role = roles[i], .sources = {}}));
         }
     }
-    blocks.back().nodes.push_back({std::move(name), std::move(op), std::move(inputs), made, 0});
+    blocks.back().nodes.push_back({std::move(name), op, std::move(inputs), made, 0});
     return made;
 }
 

@@ -28,7 +28,7 @@ enum class Role {
     WeightDown,    // w2
     WeightLmHead,
     KvCache,
-    Residual,      // the stream between blocks
+    Residual,  // the stream between blocks
     Normed,
     Qkv,
     Heads,         // q, k, v and the attention output, by heads
@@ -41,9 +41,9 @@ enum class Role {
 /// Where a weight's numbers come from: Hugging Face tensors, concatenated along the columns of
 /// the stored [K, N] matrix. Each segment is sharded by itself, so a shard is [q_i | k_i | v_i].
 struct WeightSource {
-    std::string tensor;             // "{layer}" stands for the layer number
-    std::int64_t columns = 0;       // columns of the stored matrix this source fills
-    std::int64_t rope_head_dim = 0; // > 0: rows of each head are permuted to Meta's layout
+    std::string tensor;              // "{layer}" stands for the layer number
+    std::int64_t columns = 0;        // columns of the stored matrix this source fills
+    std::int64_t rope_head_dim = 0;  // > 0: rows of each head are permuted to Meta's layout
 };
 
 enum class ValueKind { Input, Weight, State, Computed };
@@ -88,7 +88,7 @@ public:
     ValueId add_value(Value value);
     /// Appends a node to the last block; its outputs get specs from `infer`, names and roles from
     /// the arguments. Throws core::Error (from infer) when shapes do not fit.
-    std::vector<ValueId> add_node(std::string name, Op op, std::vector<ValueId> inputs,
+    std::vector<ValueId> add_node(std::string name, const Op& op, std::vector<ValueId> inputs,
                                   std::vector<Role> roles);
 };
 

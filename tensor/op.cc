@@ -31,6 +31,7 @@ struct Names {
     std::string_view operator()(const SumParts&) const { return "FastReduceNC"; }
     // Rows are picked by a product with a selection matrix.
     std::string_view operator()(const MergeRows&) const { return "Matmul"; }
+    std::string_view operator()(const Concat&) const { return "Concat"; }
     std::string_view operator()(const Typecast&) const { return "Typecast"; }
 };
 

@@ -13,6 +13,7 @@
 #include "tensor/bindings.h"
 #include "tensor/ops/add.h"
 #include "tensor/ops/chunked_sdpa.h"
+#include "tensor/ops/concat.h"
 #include "tensor/ops/concat_heads.h"
 #include "tensor/ops/create_qkv_heads.h"
 #include "tensor/ops/embedding.h"
@@ -37,7 +38,7 @@ namespace tensor {
 using Op = std::variant<Embedding, RmsNorm, RmsNormStats, RmsNormApply, Linear, CreateQkvHeads,
                         RotaryEmbedding, UpdateCache, FillCache, SdpaDecode, Sdpa, ChunkedSdpa,
                         ConcatHeads, Add, GatedMul, LastRows, MeshPartition, SumParts, MergeRows,
-                        Typecast>;
+                        Concat, Typecast>;
 
 // The five questions, asked of any op.
 Specs infer(const Op& op, std::span<const Spec> in);

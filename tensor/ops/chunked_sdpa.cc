@@ -24,7 +24,7 @@ void write_zeros(const View& y, const Bindings& bindings) {
 
 }  // namespace
 
-Specs infer(const ChunkedSdpa&, std::span<const Spec> in) {
+Specs infer(const ChunkedSdpa& op, std::span<const Spec> in) {
     detail::check_inputs(kName, in, 3, 3);
     const Shape& q = in[0].shape;
     detail::check_rank(kName, "q", in[0], 3);
@@ -32,6 +32,7 @@ Specs infer(const ChunkedSdpa&, std::span<const Spec> in) {
     detail::check_cache(kName, "k", in[1], in[1].shape[1], q[2]);
     detail::check_shape(kName, "v", in[2], in[1].shape);
     detail::check_groups(kName, q[0], in[1].shape[1]);
+    detail::check_window(kName, op.window);
     return {{q, in[0].dtype, Layout::Tile}};
 }
 
@@ -56,7 +57,7 @@ Split split(const ChunkedSdpa&, std::span<const Spec> in, std::span<const Placem
 // Scores live in circular buffers on the cores, chunk by chunk: no buffer is allocated.
 core::Bytes scratch(const ChunkedSdpa&, std::span<const Spec>, const Bindings&) { return {}; }
 
-Work work(const ChunkedSdpa&, std::span<const Spec> in, const Bindings& bindings) {
+Work work(const ChunkedSdpa& op, std::span<const Spec> in, const Bindings& bindings) {
     const Spec out{in[0].shape, in[0].dtype, Layout::Tile};
     Work work{.eltwise_tiles = detail::tiles_of(out),
               .reads = {in[0].bytes(), {}, {}},
@@ -65,12 +66,14 @@ Work work(const ChunkedSdpa&, std::span<const Spec> in, const Bindings& bindings
     const std::int64_t heads = in[0].shape[0];
     const std::int64_t rows = in[0].shape[1];
     const std::int64_t valid = bindings.rows_of(rows);
-    const std::int64_t tiles = heads * detail::causal_tiles(rows, bindings.chunk_start);
+    const std::int64_t start = bindings.chunk_start;
+    const std::int64_t tiles = heads * detail::causal_tiles({rows, start, op.window});
     work.multiply_adds =
-        heads * in[0].shape[2] * detail::causal_products(valid, bindings.chunk_start);
+        heads * in[0].shape[2] * detail::causal_products({valid, start, op.window});
     work.tile_products = 2 * tiles * in[0].tile_cols();
     work.eltwise_tiles += tiles;
-    const std::int64_t sequence = detail::sequence_tiles(in[1], bindings.chunk_start + valid);
+    const std::int64_t sequence =
+        detail::cache_tiles(in[1], detail::window_begin(start + 1, op.window), start + valid);
     for (std::size_t i = 1; i <= 2; ++i) {
         work.reads[i] = tile_bytes(in[i].dtype) * (in[i].shape[1] * sequence * in[i].tile_cols());
     }
@@ -83,8 +86,9 @@ void run(const ChunkedSdpa& op, std::span<const View> in, std::span<const View> 
     const auto rows_of = [&](const View& view, std::int64_t kv_head) {
         return detail::KvRows(view, kv_head, bindings, bindings.user);
     };
-    counters.multiply_adds += detail::attend_causal(
-        in, out[0], bindings.rows_of(in[0].spec.shape[1]), bindings.chunk_start, op.scale, rows_of);
+    const detail::CausalRows causal{bindings.rows_of(in[0].spec.shape[1]), bindings.chunk_start,
+                                    op.window};
+    counters.multiply_adds += detail::attend_causal(in, out[0], causal, op.scale, rows_of);
 }
 
 }  // namespace tensor

@@ -50,7 +50,8 @@ void run(const RmsNormApply& op, std::span<const View> in, std::span<const View>
          const Bindings& bindings, Counters&) {
     const std::int64_t cols = in[0].spec.shape.cols();
     const std::int64_t stat_cols = in[1].spec.shape.cols();
-    const float dim = static_cast<float>(stat_cols / kTileSide * cols);
+    const std::int64_t parts = stat_cols / kTileSide;
+    const float dim = static_cast<float>(parts * cols);
     detail::Scratch outer;
     float* weight = outer.floats(cols);
     read_rows(in[2].spec, in[2].data, 0, 1, weight);

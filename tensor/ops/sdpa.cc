@@ -9,7 +9,7 @@ namespace {
 constexpr std::string_view kName = "Sdpa";
 }  // namespace
 
-Specs infer(const Sdpa&, std::span<const Spec> in) {
+Specs infer(const Sdpa& op, std::span<const Spec> in) {
     detail::check_inputs(kName, in, 3, 3);
     const Shape& q = in[0].shape;
     detail::check_rank(kName, "q", in[0], 3);
@@ -17,6 +17,7 @@ Specs infer(const Sdpa&, std::span<const Spec> in) {
     detail::check_shape(kName, "k", in[1], Shape{in[1].shape[0], q[1], q[2]});
     detail::check_shape(kName, "v", in[2], in[1].shape);
     detail::check_groups(kName, q[0], in[1].shape[0]);
+    detail::check_window(kName, op.window);
     return {{q, in[0].dtype, Layout::Tile}};
 }
 
@@ -31,15 +32,17 @@ Split split(const Sdpa&, std::span<const Spec> in, std::span<const Placement> pl
 // Scores live in circular buffers on the cores, chunk by chunk: no buffer is allocated.
 core::Bytes scratch(const Sdpa&, std::span<const Spec>, const Bindings&) { return {}; }
 
-Work work(const Sdpa&, std::span<const Spec> in, const Bindings& bindings) {
+Work work(const Sdpa& op, std::span<const Spec> in, const Bindings& bindings) {
     const std::int64_t heads = in[0].shape[0];
     const std::int64_t rows = in[0].shape[1];
-    const std::int64_t tiles = heads * detail::causal_tiles(rows, 0);
+    const std::int64_t products =
+        detail::causal_products({.rows = bindings.rows_of(rows), .window = op.window});
+    const std::int64_t tiles = heads * detail::causal_tiles({.rows = rows, .window = op.window});
     const Spec out{in[0].shape, in[0].dtype, Layout::Tile};
-    return {.multiply_adds =
-                heads * in[0].shape[2] * detail::causal_products(bindings.rows_of(rows), 0),
+    return {.multiply_adds = heads * in[0].shape[2] * products,
             .tile_products = 2 * tiles * in[0].tile_cols(),
             .eltwise_tiles = tiles + detail::tiles_of(out),  // exponentials, normalised output
+            // A position sees itself, so there is no tile of k and v that nobody sees.
             .reads = {in[0].bytes(), in[1].bytes(), in[2].bytes()},
             .writes = {out.bytes()}};
 }
@@ -49,8 +52,9 @@ void run(const Sdpa& op, std::span<const View> in, std::span<const View> out,
     const auto rows_of = [](const View& view, std::int64_t kv_head) {
         return detail::KvRows(view, kv_head);
     };
-    counters.multiply_adds += detail::attend_causal(
-        in, out[0], bindings.rows_of(in[0].spec.shape[1]), 0, op.scale, rows_of);
+    const detail::CausalRows causal{.rows = bindings.rows_of(in[0].spec.shape[1]),
+                                    .window = op.window};
+    counters.multiply_adds += detail::attend_causal(in, out[0], causal, op.scale, rows_of);
 }
 
 }  // namespace tensor

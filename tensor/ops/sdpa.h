@@ -1,16 +1,19 @@
-// FlashAttention for prefill: causal softmax(q k^T scale) v.
+// FlashAttention for prefill: causal softmax(q k^T scale) v over all positions or a window.
 #pragma once
 
+#include <cstdint>
 #include <span>
 
 #include "tensor/op_types.h"
 
 namespace tensor {
 
-/// Causal attention of a prompt over itself (positions start at 0).
+/// Causal attention of a prompt over itself (positions start at 0): position i sees j <= i with
+/// i - j < window. Throws Error for a negative window.
 /// q [heads, rows, head_dim], k, v [kv_heads, rows, head_dim] -> y like q.
 struct Sdpa {
     float scale = 1.0F;
+    std::int64_t window = 0;  // positions a query sees back from itself, itself included; 0: all
     bool operator==(const Sdpa&) const = default;
 };
 

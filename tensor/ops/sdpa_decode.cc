@@ -30,7 +30,7 @@ std::int64_t attend_group(const SdpaDecode& op, std::span<const View> in, const 
         read_rows(in[0].spec, in[0].data, row, group, x);
         const detail::KvRows keys(in[1], kv_head, bindings, user);
         const detail::KvRows values(in[2], kv_head, bindings, user);
-        products = detail::attend(keys, values, x, group, {context, 0}, op.scale, y);
+        products = detail::attend(keys, values, x, group, {context, 0, op.window}, op.scale, y);
     } else {
         std::fill_n(y, group * dim, 0.0F);
     }
@@ -40,7 +40,7 @@ std::int64_t attend_group(const SdpaDecode& op, std::span<const View> in, const 
 
 }  // namespace
 
-Specs infer(const SdpaDecode&, std::span<const Spec> in) {
+Specs infer(const SdpaDecode& op, std::span<const Spec> in) {
     detail::check_inputs(kName, in, 3, 3);
     const Shape& q = in[0].shape;
     detail::check_rank(kName, "q", in[0], 3);
@@ -48,6 +48,7 @@ Specs infer(const SdpaDecode&, std::span<const Spec> in) {
     detail::check_cache(kName, "k", in[1], in[1].shape[1], q[2]);
     detail::check_shape(kName, "v", in[2], in[1].shape);
     detail::check_groups(kName, q[1], in[1].shape[1]);
+    detail::check_window(kName, op.window);
     return {{q, in[0].dtype, Layout::Tile}};
 }
 
@@ -64,7 +65,7 @@ Split split(const SdpaDecode&, std::span<const Spec> in, std::span<const Placeme
 // Scores and partial results of the cores that share a user are in circular buffers.
 core::Bytes scratch(const SdpaDecode&, std::span<const Spec>, const Bindings&) { return {}; }
 
-Work work(const SdpaDecode&, std::span<const Spec> in, const Bindings& bindings) {
+Work work(const SdpaDecode& op, std::span<const Spec> in, const Bindings& bindings) {
     const Spec out{in[0].shape, in[0].dtype, Layout::Tile};
     const std::int64_t users = in[0].shape[0];
     const std::int64_t heads = in[0].shape[1];
@@ -75,8 +76,9 @@ Work work(const SdpaDecode&, std::span<const Spec> in, const Bindings& bindings)
     std::int64_t sequence = 0;
     for (std::int64_t user = 0; user < users; ++user) {
         const std::int64_t context = detail::context_of(in[1], bindings, user, users);
-        positions += context;
-        sequence += detail::sequence_tiles(in[1], context);
+        const std::int64_t begin = detail::window_begin(context, op.window);
+        positions += context - begin;
+        sequence += detail::cache_tiles(in[1], begin, context);
     }
     const auto cache_bytes = [&](const Spec& cache) {
         return tile_bytes(cache.dtype) * (kv_heads * sequence * cache.tile_cols());
@@ -95,7 +97,10 @@ void run(const SdpaDecode& op, std::span<const View> in, std::span<const View> o
     core::require(static_cast<std::int64_t>(bindings.positions.size()) == users,
                   "a decode step has one position per user of the chip");
     std::int64_t positions = 0;
-    for (const std::int32_t position : bindings.positions) positions += position + 1;
+    for (const std::int32_t position : bindings.positions) {
+        const std::int64_t context = position + std::int64_t{1};
+        positions += context - detail::window_begin(context, op.window);
+    }
     const std::int64_t total = 2 * positions * in[0].spec.shape[1] * in[0].spec.shape[2];
     std::atomic<std::int64_t> products = 0;
     detail::for_each_task(users * kv_heads, total, [&](std::int64_t task) {

@@ -161,7 +161,9 @@ public:
         note(enqueued.command->label + (origin == Origin::Replay ? " replayed" : ""), queue);
     }
     void write(const Operand&, const HostData&, QueueId queue) override { note("write", queue); }
-    void read(const Operand&, std::span<const std::int32_t>, HostData&, QueueId queue) override { note("read", queue); }
+    void read(const Operand&, std::span<const std::int32_t>, HostData&, QueueId queue) override {
+        note("read", queue);
+    }
     void record_event(EventId event, QueueId queue) override {
         note("record " + std::to_string(event.value), queue);
     }

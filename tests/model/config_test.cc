@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -11,6 +12,7 @@ namespace {
 
 using core::Error;
 using model::Config;
+using model::LayerConfig;
 using nlohmann::json;
 
 /// The numbers of meta-llama/Llama-3.1-8B-Instruct config.json.
@@ -97,10 +99,11 @@ TEST(Config, keys_renamed_by_transformers_5_are_read) {
 
 TEST(Config, an_unknown_architecture_is_named_with_the_known_ones) {
     // The first thing a user tries is a model we do not have.
-    const std::string message = failure(with("/architectures", {"FalconForCausalLM"}));
-    EXPECT_PRED2(contains, message,
-                 "config.json: architectures: expected one of LlamaForCausalLM, got "
-                 "\"FalconForCausalLM\"");
+    const std::string message = failure(with("/architectures", {"BertModel"}));
+    EXPECT_PRED2(
+        contains, message,
+        "config.json: architectures: expected one of LlamaForCausalLM, Qwen2ForCausalLM, ");
+    EXPECT_PRED2(contains, message, ", FalconForCausalLM, got \"BertModel\"");
     EXPECT_PRED2(contains, failure(with("/architectures", nullptr)), "got nothing");
     EXPECT_PRED2(contains, failure(with("/architectures", json::array())), "a list with one name");
     EXPECT_PRED2(contains, failure(with("/architectures", {1})), "a list with one name");
@@ -226,12 +229,113 @@ TEST(Config, bad_rope_scaling_is_named_by_its_path) {
         "rope_scaling.short_factor: expected 64 entries (head_dim / 2)");
 }
 
-TEST(Config, other_activations_and_dtypes_are_errors) {
-    // Computing silu where the model has gelu would give plausible nonsense.
-    EXPECT_PRED2(contains, failure(with("/hidden_act", "gelu")),
-                 "hidden_act: expected \"silu\", got \"gelu\"");
+TEST(Config, unknown_activations_and_dtypes_are_errors) {
+    // Computing silu where the model has another would give plausible nonsense.
+    EXPECT_PRED2(contains, failure(with("/hidden_act", "tanh")),
+                 "hidden_act: expected one of gelu, gelu_pytorch_tanh, silu, swish, relu, got "
+                 "\"tanh\"");
     EXPECT_PRED2(contains, failure(with("/torch_dtype", "float64")),
                  "torch_dtype: expected float32, bfloat16 or float16");
+}
+
+TEST(Config, a_llama_the_runtime_cannot_compute_is_told_apart) {
+    // The builder knows silu, no biases, and heads that turn as a whole.
+    EXPECT_EQ(support(parse(llama_8b())), model::Support::Runs);
+    for (const auto& [key, value] : {std::pair<const char*, json>{"/hidden_act", "gelu"},
+                                     {"/attention_bias", true},
+                                     {"/mlp_bias", true},
+                                     {"/partial_rotary_factor", 0.5}}) {
+        const Config config = parse(with(key, value));
+        EXPECT_EQ(support(config), model::Support::SizesOnly) << key;
+        EXPECT_PRED2(contains, message_of<Error>([&] { require_runs(config, "config.json"); }),
+                     "got \"LlamaForCausalLM\" with a bias, activation or rotary part")
+            << key;
+    }
+}
+
+TEST(Config, layers_of_a_uniform_model_are_alike) {
+    // Readers of `layers` and readers of the whole must see the same sizes.
+    const Config config = parse(llama_8b());
+    ASSERT_EQ(config.layers.size(), 32u);
+    model::LayerConfig layer;
+    layer.heads = 32;
+    layer.kv_heads = 8;
+    layer.head_dim = 128;
+    layer.intermediate_size = 14336;
+    EXPECT_EQ(std::count(config.layers.begin(), config.layers.end(), layer), 32);
+}
+
+TEST(Config, a_window_is_absent_null_or_switched_off) {
+    // Mistral assumes 4096 when the key is absent; null means the whole context.
+    json value = llama_8b();
+    value["architectures"] = {"MistralForCausalLM"};
+    EXPECT_EQ(parse(value).sliding_window, 4096);
+    value["sliding_window"] = nullptr;
+    EXPECT_EQ(parse(value).sliding_window, 0);
+    EXPECT_EQ(parse(value).layers[0].attention, LayerConfig::Attention::Full);
+    value["sliding_window"] = 131071;
+    EXPECT_EQ(parse(value).sliding_window, 131071);
+    value["sliding_window"] = 131072;  // max_position_embeddings: no position is beyond it
+    EXPECT_EQ(parse(value).sliding_window, 0);
+
+    value["architectures"] = {"Qwen2ForCausalLM"};
+    value["sliding_window"] = 4096;
+    EXPECT_EQ(parse(value).sliding_window, 0);
+    value["use_sliding_window"] = true;
+    value["max_window_layers"] = 30;
+    EXPECT_EQ(parse(value).sliding_window, 4096);
+    EXPECT_EQ(parse(value).layers[29].attention, LayerConfig::Attention::Full);
+    EXPECT_EQ(parse(value).layers[30].attention, LayerConfig::Attention::Sliding);
+}
+
+TEST(Config, gemma_3_leaves_most_of_its_text_config_out) {
+    // google/gemma-3-4b-it names five sizes; the rest are defaults of Gemma3TextConfig.
+    const Config config = model::parse_config(R"({
+        "architectures": ["Gemma3ForConditionalGeneration"], "eos_token_id": [1, 106],
+        "torch_dtype": "bfloat16", "vision_config": {"hidden_size": 1152}, "text_config": {
+        "hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34,
+        "rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "sliding_window": 1024}})",
+                                              "config.json");
+    EXPECT_EQ(config.num_attention_heads, 8);
+    EXPECT_EQ(config.num_key_value_heads, 4);
+    EXPECT_EQ(config.head_dim, 256);
+    EXPECT_EQ(config.vocab_size, 262208);
+    EXPECT_EQ(config.layers[5].attention, LayerConfig::Attention::Full);
+    EXPECT_EQ(config.layers[33].attention, LayerConfig::Attention::Sliding);
+    EXPECT_EQ(config.rope_theta, 1e6);
+    EXPECT_TRUE(config.tie_word_embeddings);
+    EXPECT_EQ(config.eos_token_ids, (std::vector<std::int32_t>{1, 106}));
+    EXPECT_EQ(config.torch_dtype, model::StoredType::BF16);
+    EXPECT_EQ(config.left_out, std::vector<std::string>{"vision tower"});
+}
+
+TEST(Config, head_dim_is_by_division_or_by_architecture) {
+    // Qwen3 always has 128 unless it says otherwise; Llama divides.
+    json value = llama_8b();
+    value["num_attention_heads"] = 16;
+    EXPECT_EQ(parse(value).head_dim, 256);
+    value["architectures"] = {"Qwen3ForCausalLM"};
+    EXPECT_EQ(parse(value).head_dim, 128);
+}
+
+TEST(Config, older_falcons_share_one_kv_head) {
+    // falcon-7b is multi-query; its decoder is the first architecture.
+    json value = json::parse(R"({"architectures": ["FalconForCausalLM"], "hidden_size": 4544,
+        "num_attention_heads": 71, "num_hidden_layers": 32, "vocab_size": 65024})");
+    EXPECT_EQ(parse(value).num_key_value_heads, 1);
+    EXPECT_EQ(parse(value).intermediate_size, 18176);
+    value["multi_query"] = false;
+    EXPECT_EQ(parse(value).num_key_value_heads, 71);
+    value["ffn_hidden_size"] = 4096;
+    EXPECT_EQ(parse(value).intermediate_size, 4096);
+    value["num_kv_heads"] = 3;
+    EXPECT_PRED2(contains, failure(value),
+                 "num_kv_heads: expected a divisor of num_attention_heads (71), got 3");
+    value.erase("ffn_hidden_size");
+    value.erase("num_kv_heads");
+    value["num_attention_heads"] = 1024;
+    value["hidden_size"] = 1 << 19;
+    EXPECT_PRED2(contains, failure(value), "hidden_size: expected at most 262144");
 }
 
 TEST(LoadConfig, reads_the_demo_model_from_folder_or_file) {

@@ -81,15 +81,18 @@ private:
     ValueId attention(ValueId x) {
         const ValueId normed =
             rms_norm(x, "attention_norm", hf("input_layernorm.weight"), PerLayer::Yes);
-        const ValueId qkv =
+        ValueId qkv =
             linear("attention.wqkv", normed, wqkv(), {layer_->activation}, qkv_group(), Role::Qkv);
+        if (config_.qkv_bias) {
+            qkv = node("attention.qkv_bias", tensor::AddBias{}, {qkv, qkv_bias()}, Role::Qkv);
+        }
         const std::vector<ValueId> heads = graph_.add_node(
             "attention.create_qkv_heads",
             tensor::CreateQkvHeads{config_.num_attention_heads / config_.num_key_value_heads,
                                    config_.head_dim, phase_},
             {qkv}, {Role::Heads, Role::Heads, Role::Heads});
-        const ValueId q = rotary("attention.rope_q", heads[0]);
-        const ValueId k = rotary("attention.rope_k", heads[1]);
+        const ValueId q = rotary("attention.rope_q", head_norm("q_norm", heads[0]));
+        const ValueId k = rotary("attention.rope_k", head_norm("k_norm", heads[1]));
         const ValueId attended = phase_ == Phase::Decode ? attend_decode(q, k, heads[2])
                                                          : attend_prefill(q, k, heads[2]);
         const ValueId merged = node("attention.concat_heads", tensor::ConcatHeads{phase_},
@@ -106,7 +109,7 @@ private:
                                      {cache("layers.attention.k_cache"), k}, Role::KvCache);
         const ValueId v_cache = node("attention.update_v", tensor::UpdateCache{},
                                      {cache("layers.attention.v_cache"), v}, Role::KvCache);
-        return node("attention.sdpa", tensor::SdpaDecode{scale()}, {q, k_cache, v_cache},
+        return node("attention.sdpa", tensor::SdpaDecode{scale(), window()}, {q, k_cache, v_cache},
                     Role::Heads, OpGroup::SdpaDecode);
     }
 
@@ -121,11 +124,11 @@ private:
         const ValueId v_cache = node("attention.fill_v", tensor::FillCache{},
                                      {cache("layers.attention.v_cache"), v_cast}, Role::KvCache);
         if (shape_.chunk == StepShape::Chunk::Later) {
-            return node("attention.chunked_sdpa", tensor::ChunkedSdpa{scale()},
+            return node("attention.chunked_sdpa", tensor::ChunkedSdpa{scale(), window()},
                         {q, k_cache, v_cache}, Role::Heads, OpGroup::SdpaPrefill);
         }
-        return node("attention.sdpa", tensor::Sdpa{scale()}, {q, k_cast, v_cast}, Role::Heads,
-                    OpGroup::SdpaPrefill);
+        return node("attention.sdpa", tensor::Sdpa{scale(), window()}, {q, k_cast, v_cast},
+                    Role::Heads, OpGroup::SdpaPrefill);
     }
 
     ValueId feed_forward(ValueId x) {
@@ -133,12 +136,17 @@ private:
         const std::int64_t ffn = config_.intermediate_size;
         const ValueId normed =
             rms_norm(x, "ffn_norm", hf("post_attention_layernorm.weight"), PerLayer::Yes);
-        const ValueId w1 =
-            weight("layers.feed_forward.w1", {dim, ffn}, layer_->ff1_3, Role::WeightGateUp,
-                   PerLayer::Yes, {{hf("mlp.gate_proj.weight"), ffn, 0}});
-        const ValueId w3 =
-            weight("layers.feed_forward.w3", {dim, ffn}, layer_->ff1_3, Role::WeightGateUp,
-                   PerLayer::Yes, {{hf("mlp.up_proj.weight"), ffn, 0}});
+        const bool fused = config_.architecture == Architecture::Phi3;
+        const tensor::WeightSource gate_source =
+            fused ? fused_part("mlp.gate_up_proj.weight", ffn, 0, 2 * ffn)
+                  : tensor::WeightSource{hf("mlp.gate_proj.weight"), ffn};
+        const tensor::WeightSource up_source =
+            fused ? fused_part("mlp.gate_up_proj.weight", ffn, ffn, 2 * ffn)
+                  : tensor::WeightSource{hf("mlp.up_proj.weight"), ffn};
+        const ValueId w1 = weight("layers.feed_forward.w1", {dim, ffn}, layer_->ff1_3,
+                                  Role::WeightGateUp, PerLayer::Yes, {gate_source});
+        const ValueId w3 = weight("layers.feed_forward.w3", {dim, ffn}, layer_->ff1_3,
+                                  Role::WeightGateUp, PerLayer::Yes, {up_source});
         const ValueId w2 =
             weight("layers.feed_forward.w2", {ffn, dim}, layer_->ff2, Role::WeightDown,
                    PerLayer::Yes, {{hf("mlp.down_proj.weight"), dim, 0}});
@@ -180,12 +188,79 @@ private:
     }
     static std::string hf(const char* tail) { return std::string("model.layers.{layer}.") + tail; }
 
+    // Rows [first, first + columns) of a fused projection of `rows` rows.
+    static tensor::WeightSource fused_part(const char* tail, std::int64_t columns,
+                                           std::int64_t first, std::int64_t rows) {
+        tensor::WeightSource source{hf(tail), columns};
+        source.first_row = first;
+        source.rows = rows;
+        return source;
+    }
+
+    std::int64_t rope_dims() const {
+        return static_cast<std::int64_t>(static_cast<double>(config_.head_dim) *
+                                         config_.partial_rotary_factor);
+    }
+
+    // q, k and v side by side; queries and keys turn with the position.
+    std::vector<tensor::WeightSource> qkv_sources(const char* kind) const {
+        const std::string tail = std::string(".") + kind;
+        const std::int64_t all = q_width() + 2 * kv_width();
+        std::vector<tensor::WeightSource> sources;
+        if (config_.architecture == Architecture::Phi3) {
+            const std::string fused = "self_attn.qkv_proj" + tail;
+            sources = {fused_part(fused.c_str(), q_width(), 0, all),
+                       fused_part(fused.c_str(), kv_width(), q_width(), all),
+                       fused_part(fused.c_str(), kv_width(), q_width() + kv_width(), all)};
+        } else {
+            sources = {{hf(("self_attn.q_proj" + tail).c_str()), q_width()},
+                       {hf(("self_attn.k_proj" + tail).c_str()), kv_width()},
+                       {hf(("self_attn.v_proj" + tail).c_str()), kv_width()}};
+        }
+        for (const std::size_t turning : {0U, 1U}) {
+            sources[turning].rope_head_dim = config_.head_dim;
+            sources[turning].rope_dims = rope_dims();
+        }
+        return sources;
+    }
+
     ValueId wqkv() {
         return weight("layers.attention.wqkv", {config_.hidden_size, q_width() + 2 * kv_width()},
-                      layer_->wqkv, Role::WeightQkv, PerLayer::Yes,
-                      {{hf("self_attn.q_proj.weight"), q_width(), config_.head_dim},
-                       {hf("self_attn.k_proj.weight"), kv_width(), config_.head_dim},
-                       {hf("self_attn.v_proj.weight"), kv_width(), 0}});
+                      layer_->wqkv, Role::WeightQkv, PerLayer::Yes, qkv_sources("weight"));
+    }
+
+    ValueId qkv_bias() {
+        return graph_.add_value({"layers.attention.qkv_bias",
+                                 {{q_width() + 2 * kv_width()}, precision_.norms, Layout::RowMajor},
+                                 ValueKind::Weight,
+                                 Role::BiasQkv,
+                                 true,
+                                 qkv_sources("bias")});
+    }
+
+    // Norm of every head over its own channels (Qwen3), in the channels' rotary order.
+    ValueId head_norm(const std::string& name, ValueId x) {
+        if (config_.qk_norm != QkNorm::PerHead) return x;
+        tensor::WeightSource source{hf(("self_attn." + name + ".weight").c_str()),
+                                    config_.head_dim};
+        source.rope_head_dim = config_.head_dim;
+        source.rope_dims = rope_dims();
+        const ValueId gamma =
+            graph_.add_value({"layers.attention." + name,
+                              {{config_.head_dim}, precision_.norms, Layout::RowMajor},
+                              ValueKind::Weight,
+                              Role::HeadNormWeight,
+                              true,
+                              {source}});
+        return node("attention." + name, tensor::RmsNorm{static_cast<float>(config_.rms_norm_eps)},
+                    {x, gamma}, Role::Heads);
+    }
+
+    std::int64_t window() const {
+        if (config_.layers.empty()) return 0;
+        const auto& layer =
+            config_.layers[static_cast<std::size_t>(graph_.blocks.back().first_layer)];
+        return layer.attention == LayerConfig::Attention::Sliding ? config_.sliding_window : 0;
     }
 
     ValueId rms_norm(ValueId x, const std::string& name, const std::string& source,
@@ -261,8 +336,13 @@ private:
     std::int32_t alike_from(std::int32_t first) const {
         const auto& all = precision_.layers;
         std::int32_t count = 1;
-        while (first + count < graph_.layers && all[static_cast<std::size_t>(first + count)] ==
-                                                    all[static_cast<std::size_t>(first)]) {
+        const auto same = [&](std::int32_t other) {
+            const auto a = static_cast<std::size_t>(first);
+            const auto b = static_cast<std::size_t>(other);
+            const bool sizes = config_.layers.empty() || config_.layers[a] == config_.layers[b];
+            return sizes && all[a] == all[b];
+        };
+        while (first + count < graph_.layers && same(first + count)) {
             ++count;
         }
         return count;

@@ -212,15 +212,15 @@ std::string_view name(Architecture architecture) {
 Support support(const Config& config) {
     switch (config.architecture) {
         case Architecture::Llama:
-            // What the one builder there is computes.
-            return config.hidden_act == Activation::Silu && !config.attention_bias &&
-                           !config.mlp_bias && config.partial_rotary_factor == 1
-                       ? Support::Runs
-                       : Support::SizesOnly;
         case Architecture::Qwen2:
         case Architecture::Qwen3:
         case Architecture::Mistral:
         case Architecture::Phi3:
+            // What the one builder there is computes.
+            return config.hidden_act == Activation::Silu && !config.o_bias && !config.mlp_bias &&
+                           config.qk_norm != QkNorm::FullWidth
+                       ? Support::Runs
+                       : Support::SizesOnly;
         case Architecture::Mixtral:
         case Architecture::Qwen3Moe:
         case Architecture::GptOss:
@@ -257,7 +257,7 @@ void require_runs(const Config& config, std::string_view where) {
     const std::string found = "\"" + std::string(name(config.architecture)) + "\"";
     throw core::Error::mismatch(
         where, "architectures", "one that can be run (" + runs + ")",
-        plain_name ? found : found + " with a bias, activation or rotary part that is not known")
+        plain_name ? found : found + " with a bias or activation that is not known")
         .hint("this architecture cannot be run yet; only its sizes are read");
 }
 

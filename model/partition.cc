@@ -28,6 +28,7 @@ Owner owner_of(tensor::Role role, ValueKind kind) {
         case tensor::Role::EmbeddingTable:
             return Owner::Embedding;
         case tensor::Role::NormWeight:
+        case tensor::Role::HeadNormWeight:
             return Owner::Norms;
         case tensor::Role::RopeTable:
             return Owner::RopeTables;

@@ -99,6 +99,9 @@ Placements one_dimensional(const Profile& profile, Role role) {
         case Role::KvCache:
             along = Placement::sharded(1);
             break;
+        case Role::BiasQkv:
+            along = Placement::sharded(0);
+            break;
         case Role::WeightO:
             along = Placement::sharded(profile.wo == Profile::AttentionOut::ColumnParallel ? 1 : 0);
             break;
@@ -118,6 +121,8 @@ Placements two_dimensional(Role role) {
             return {Placement::replicated(), Placement::sharded(1)};
         case Role::NormWeight:
             return {Placement::replicated(), Placement::sharded(0)};
+        case Role::BiasQkv:
+            return {Placement::sharded(0), Placement::replicated()};
         case Role::WeightQkv:
         case Role::WeightGateUp:
         case Role::WeightLmHead:

@@ -4,9 +4,9 @@
 
 #include <cmath>
 #include <cstring>
-#include <numbers>
 
 #include "core/error.h"
+#include "model/rope.h"
 #include "tensor/formats.h"
 
 namespace model {
@@ -37,12 +37,19 @@ Range part_of(std::int64_t extent, const std::array<Placement, 2>& placed, int d
     return range;
 }
 
-// Column n of a head in Meta's interleaved layout comes from this row of the Hugging Face tensor.
-std::int64_t source_row(std::int64_t column, std::int64_t rope_head_dim) {
-    if (rope_head_dim == 0) return column;
-    const std::int64_t head = column / rope_head_dim * rope_head_dim;
-    const std::int64_t within = column % rope_head_dim;
-    return head + within / 2 + (within % 2) * (rope_head_dim / 2);
+// Column n of a head in Meta's interleaved layout comes from this row of the Hugging Face tensor:
+// of the channels that turn, pair i is (i, i + half).
+std::int64_t source_row(std::int64_t column, const tensor::WeightSource& source) {
+    if (source.rope_head_dim == 0) return source.first_row + column;
+    const std::int64_t turning = source.rope_dims > 0 ? source.rope_dims : source.rope_head_dim;
+    const std::int64_t head = column / source.rope_head_dim * source.rope_head_dim;
+    const std::int64_t within = column % source.rope_head_dim;
+    const std::int64_t row = within < turning ? within / 2 + (within % 2) * (turning / 2) : within;
+    return source.first_row + head + row;
+}
+
+std::int64_t rows_of(const tensor::WeightSource& source) {
+    return source.rows > 0 ? source.rows : source.columns;
 }
 
 std::string tensor_name(const std::string& pattern, std::int32_t layer) {
@@ -76,7 +83,7 @@ void read_matrix(const Buffer& buffer, std::int32_t layer, const Checkpoint& che
     const Range padded = part_of(buffer.global.shape[1], buffer.placement, 1, shape, where);
     const bool one_source = buffer.sources.size() == 1;
     for (const tensor::WeightSource& source : buffer.sources) {
-        const std::array<std::int64_t, 2> expected{source.columns, k_all};
+        const std::array<std::int64_t, 2> expected{rows_of(source), k_all};
         const TensorView& view =
             weight_tensor(checkpoint, tensor_name(source.tensor, layer), expected);
         // A single source may be padded with zero columns: cut the padded width, then clip.
@@ -84,7 +91,7 @@ void read_matrix(const Buffer& buffer, std::int32_t layer, const Checkpoint& che
         const Range n = one_source ? Range{padded.first + buffer.first_column, n_local}
                                    : part_of(source.columns, buffer.placement, 1, shape, where);
         for (std::int64_t i = 0; i < n.count && n.first + i < source.columns; ++i) {
-            const std::int64_t from = source_row(n.first + i, source.rope_head_dim);
+            const std::int64_t from = source_row(n.first + i, source);
             to_floats(view, from * k_all + k.first, k.count, row.data());
             float* target = out.data() + column + i;
             for (std::int64_t r = 0; r < k.count; ++r) target[r * n_local] = row[at(r)];
@@ -96,7 +103,24 @@ void read_matrix(const Buffer& buffer, std::int32_t layer, const Checkpoint& che
                   "the sources of a weight fill its columns");
 }
 
-// Row-major tables and vectors: the same axis order as in the checkpoint.
+// One chip's part of a vector: its sources end to end, each cut by itself.
+void read_vector(const Buffer& buffer, std::int32_t layer, const Checkpoint& checkpoint,
+                 mesh::Shape shape, mesh::Coord where, std::vector<float>& out) {
+    std::int64_t at_column = 0;
+    for (const tensor::WeightSource& source : buffer.sources) {
+        const std::array<std::int64_t, 1> expected{rows_of(source)};
+        const TensorView& view =
+            weight_tensor(checkpoint, tensor_name(source.tensor, layer), expected);
+        const Range n = part_of(source.columns, buffer.placement, 0, shape, where);
+        for (std::int64_t i = 0; i < n.count; ++i) {
+            to_floats(view, source_row(n.first + i, source), 1, out.data() + at_column + i);
+        }
+        at_column += n.count;
+    }
+    core::require(at_column == buffer.spec.shape[0], "the sources of a vector fill it");
+}
+
+// Row-major tables: the same axis order as in the checkpoint.
 void read_table(const Buffer& buffer, std::int32_t layer, const Checkpoint& checkpoint,
                 mesh::Shape shape, mesh::Coord where, std::vector<float>& out) {
     const tensor::Shape& whole = buffer.global.shape;
@@ -111,17 +135,22 @@ void read_table(const Buffer& buffer, std::int32_t layer, const Checkpoint& chec
 }
 
 void make_rope_table(const Buffer& buffer, const Config& config, std::vector<float>& out) {
-    const std::vector<double> frequencies = rope_frequencies(config);
+    const std::int64_t context = buffer.spec.shape[0];
+    const RopeTable rope = rope_table(config, context);
     const bool cosine = buffer.name.ends_with("cos");
     const std::int64_t dim = buffer.spec.shape[1];
-    for (std::int64_t position = 0; position < buffer.spec.shape[0]; ++position) {
+    for (std::int64_t position = 0; position < context; ++position) {
         for (std::int64_t i = 0; i < dim; ++i) {
+            float& value = out[at(position * dim + i)];
+            if (at(i / 2) >= rope.frequencies.size()) {
+                value = cosine ? 1.0F : 0.0F;  // channels that do not turn
+                continue;
+            }
             // The reference computes the angle in float32, as Hugging Face does.
             const float angle =
-                static_cast<float>(position) * static_cast<float>(frequencies[at(i / 2)]);
+                static_cast<float>(position) * static_cast<float>(rope.frequencies[at(i / 2)]);
             const auto wide = static_cast<double>(angle);
-            out[at(position * dim + i)] =
-                static_cast<float>(cosine ? std::cos(wide) : std::sin(wide));
+            value = static_cast<float>((cosine ? std::cos(wide) : std::sin(wide)) * rope.scale);
         }
     }
 }
@@ -168,6 +197,8 @@ private:
               std::vector<float>& values) const {
         if (buffer.owner == dispatch::Owner::RopeTables) {
             make_rope_table(buffer, config_, values);
+        } else if (buffer.spec.shape.rank() == 1) {
+            read_vector(buffer, layer, checkpoint_, program_.shape, where, values);
         } else if (buffer.spec.layout == tensor::Layout::RowMajor) {
             read_table(buffer, layer, checkpoint_, program_.shape, where, values);
         } else {
@@ -183,36 +214,6 @@ private:
 };
 
 }  // namespace
-
-std::vector<double> rope_frequencies(const Config& config) {
-    const RopeScaling& scaling = config.rope_scaling;
-    std::vector<double> frequencies;
-    for (std::int64_t i = 0; i < config.head_dim; i += 2) {
-        const double exponent = static_cast<double>(i) / static_cast<double>(config.head_dim);
-        frequencies.push_back(1.0 / std::pow(config.rope_theta, exponent));
-    }
-    if (scaling.kind == RopeKind::None) return frequencies;
-    if (scaling.kind == RopeKind::Linear) {
-        for (double& frequency : frequencies) frequency /= scaling.factor;
-        return frequencies;
-    }
-    if (scaling.kind != RopeKind::Llama3) {
-        throw core::Error::mismatch("config.json", "rope_scaling.rope_type",
-                                    "default, linear or llama3", std::string(name(scaling.kind)));
-    }
-    const auto original = static_cast<double>(scaling.original_max_position_embeddings);
-    for (double& frequency : frequencies) {
-        const double wavelength = 2.0 * std::numbers::pi / frequency;
-        if (wavelength > original / scaling.low_freq_factor) {
-            frequency /= scaling.factor;
-        } else if (wavelength >= original / scaling.high_freq_factor) {
-            const double smooth = (original / wavelength - scaling.low_freq_factor) /
-                                  (scaling.high_freq_factor - scaling.low_freq_factor);
-            frequency = (1.0 - smooth) * frequency / scaling.factor + smooth * frequency;
-        }
-    }
-    return frequencies;
-}
 
 void load_weights(const dispatch::Program& program, const dispatch::Session& session,
                   dispatch::Executor& executor, const Checkpoint& checkpoint, const Config& config,

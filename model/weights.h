@@ -20,10 +20,6 @@ void load_weights(const dispatch::Program& program, const dispatch::Session& ses
                   dispatch::Executor& executor, const Checkpoint& checkpoint, const Config& config,
                   std::set<std::string>& loaded);
 
-/// Rotary angles of each pair, radians per position: inv_freq [head_dim / 2], scaled as the config
-/// says. Throws core::Error for a scaling that cannot be run.
-std::vector<double> rope_frequencies(const Config& config);
-
 /// The whole value of a buffer from what every chip holds (row-major floats of `global`);
 /// replicated axes are read from their first chip.
 std::vector<float> assemble(const dispatch::Buffer& buffer, mesh::Shape shape,

@@ -21,8 +21,10 @@ enum class Role {
     TokenIds,
     EmbeddingTable,
     NormWeight,
+    HeadNormWeight,  // q_norm, k_norm
     RopeTable,
     WeightQkv,
+    BiasQkv,
     WeightO,
     WeightGateUp,  // w1 and w3
     WeightDown,    // w2
@@ -43,7 +45,10 @@ enum class Role {
 struct WeightSource {
     std::string tensor;              // "{layer}" stands for the layer number
     std::int64_t columns = 0;        // columns of the stored matrix this source fills
-    std::int64_t rope_head_dim = 0;  // > 0: rows of each head are permuted to Meta's layout
+    std::int64_t rope_head_dim = 0;  // > 0: rows of each head are permuted to Meta's layout ...
+    std::int64_t rope_dims = 0;      // ... of which the first so many turn; 0: all
+    std::int64_t first_row = 0;      // rows of the tensor from this one on (fused projections)
+    std::int64_t rows = 0;           // rows of the tensor; 0: as many as columns
 };
 
 enum class ValueKind { Input, Weight, State, Computed };

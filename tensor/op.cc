@@ -25,6 +25,7 @@ struct Names {
         return op.phase == Phase::Decode ? "NLPConcatHeadsDecode" : "NLPConcatHeads";
     }
     std::string_view operator()(const Add&) const { return "BinaryNg"; }
+    std::string_view operator()(const AddBias&) const { return "BinaryNg"; }
     std::string_view operator()(const GatedMul&) const { return "BinaryNg"; }
     std::string_view operator()(const LastRows&) const { return "Slice"; }
     std::string_view operator()(const MeshPartition&) const { return "MeshPartition"; }

@@ -12,6 +12,7 @@
 
 #include "tensor/bindings.h"
 #include "tensor/ops/add.h"
+#include "tensor/ops/add_bias.h"
 #include "tensor/ops/chunked_sdpa.h"
 #include "tensor/ops/concat.h"
 #include "tensor/ops/concat_heads.h"
@@ -38,7 +39,7 @@ namespace tensor {
 using Op = std::variant<Embedding, RmsNorm, RmsNormStats, RmsNormApply, Linear, CreateQkvHeads,
                         RotaryEmbedding, UpdateCache, FillCache, SdpaDecode, Sdpa, ChunkedSdpa,
                         ConcatHeads, Add, GatedMul, LastRows, MeshPartition, SumParts, MergeRows,
-                        Concat, Typecast>;
+                        Concat, AddBias, Typecast>;
 
 // The five questions, asked of any op.
 Specs infer(const Op& op, std::span<const Spec> in);

@@ -364,12 +364,15 @@ TEST(PublishedConfigs, facts_of_the_architectures) {
     EXPECT_TRUE(published("Phi-mini-MoE-instruct").lm_head_bias);
 }
 
-TEST(PublishedConfigs, llama_runs_and_the_others_say_that_they_do_not) {
+TEST(PublishedConfigs, five_architectures_run_and_the_others_say_that_they_do_not) {
     // Building another architecture as a Llama would give plausible nonsense.
     for (const Published& row : kPublished) {
         SCOPED_TRACE(row.folder);
         const Config config = published(row.folder);
-        if (name(config.architecture) == "LlamaForCausalLM") {
+        const std::set<std::string_view> runs{"LlamaForCausalLM", "Qwen2ForCausalLM",
+                                              "Qwen3ForCausalLM", "MistralForCausalLM",
+                                              "Phi3ForCausalLM"};
+        if (runs.contains(name(config.architecture))) {
             EXPECT_EQ(support(config), model::Support::Runs);
             EXPECT_NO_THROW(require_runs(config, "config.json"));
             continue;
@@ -377,7 +380,8 @@ TEST(PublishedConfigs, llama_runs_and_the_others_say_that_they_do_not) {
         EXPECT_EQ(support(config), model::Support::SizesOnly);
         EXPECT_PRED2(contains, message_of<Error>([&] { require_runs(config, "config.json"); }),
                      "config.json: architectures: expected one that can be run "
-                     "(LlamaForCausalLM), got \"" +
+                     "(LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, MistralForCausalLM, "
+                     "Phi3ForCausalLM), got \"" +
                          std::string(name(config.architecture)) + "\"");
     }
 }

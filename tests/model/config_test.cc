@@ -239,16 +239,15 @@ TEST(Config, unknown_activations_and_dtypes_are_errors) {
 }
 
 TEST(Config, a_llama_the_runtime_cannot_compute_is_told_apart) {
-    // The builder knows silu, no biases, and heads that turn as a whole.
+    // The builder knows silu, and biases of q, k and v alone.
     EXPECT_EQ(support(parse(llama_8b())), model::Support::Runs);
     for (const auto& [key, value] : {std::pair<const char*, json>{"/hidden_act", "gelu"},
                                      {"/attention_bias", true},
-                                     {"/mlp_bias", true},
-                                     {"/partial_rotary_factor", 0.5}}) {
+                                     {"/mlp_bias", true}}) {
         const Config config = parse(with(key, value));
         EXPECT_EQ(support(config), model::Support::SizesOnly) << key;
         EXPECT_PRED2(contains, message_of<Error>([&] { require_runs(config, "config.json"); }),
-                     "got \"LlamaForCausalLM\" with a bias, activation or rotary part")
+                     "got \"LlamaForCausalLM\" with a bias or activation")
             << key;
     }
 }

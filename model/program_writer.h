@@ -30,9 +30,8 @@ public:
     const Profile& profile() const { return profile_; }
     const fabric::Mesh& mesh() const { return mesh_; }
     tensor::Phase phase() const { return program.phase; }
-    const tensor::Spec& local_spec(const Located& value) const {
-        return program.buffer(value.ref).spec;
-    }
+    /// A copy: the next buffer that is added may move all others.
+    tensor::Spec local_spec(const Located& value) const { return program.buffer(value.ref).spec; }
     dispatch::Segment& segment() { return program.segments.back(); }
     void begin_segment(std::string name, std::int32_t first_layer, std::int32_t repeat);
 

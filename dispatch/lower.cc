@@ -10,9 +10,8 @@ namespace {
 
 using tensor::Spec;
 
-// Runtime arguments per core and kernel groups of the program factories, counted in the sources of
-// ttnn (tenstorrent/tt-metal: ttnn/cpp/ttnn/operations/*/device/*_program_factory.cpp). GUESS:
-// rounded from reading, not measured; they set launch costs and trace sizes only.
+// Runtime arguments and kernel groups by kind of op. GUESS: plausible magnitudes, not counted in
+// any program factory and not measured; today they set trace and binary sizes only.
 struct LaunchShape {
     std::int32_t common_args;
     std::int32_t unique_args;
@@ -23,7 +22,8 @@ constexpr LaunchShape kAttentionLaunch{8, 32, 1};
 constexpr LaunchShape kEltwiseLaunch{4, 8, 1};
 
 // Wider shards are interleaved instead: the outputs of LM head splits, whose widths have few
-// divisors (lm_head.py: sharded_to_interleaved after each split).
+// divisors. GUESS: the limit keeps all splits beside the circular buffers, as they are on the
+// device.
 constexpr std::int64_t kWidestShardTiles = 32;
 
 bool is_grid(std::int64_t cores, mesh::Grid limit) {
@@ -39,8 +39,9 @@ std::int32_t dram_cores(const Spec& weight, const mesh::ChipSpec& chip) {
     return static_cast<std::int32_t>(core::ceil_div(weight.tile_cols(), per_bank));
 }
 
-// in0_block_w of dram_matmul_config: K is sharded over the most cores (<= 64) that divide its
-// tiles; the block is the largest divisor, at most 8, of a core's share.
+// Depth of a block of the DRAM-sharded matmul. GUESS after the names of tt_transformers
+// (in0_block_w): K is shared by the most cores, at most 64, that divide its tiles; the block is the
+// largest divisor, at most 8, of a core's share.
 std::int64_t dram_block_tiles(std::int64_t k_tiles) {
     std::int64_t cores = 64;
     while (k_tiles % cores != 0) --cores;
@@ -77,6 +78,7 @@ void add_streams(KernelPlan& plan, std::span<const Spec> in, std::span<const Spe
     for (const Spec& spec : out) plan.circular_buffers.push_back({"out", tile_of(spec) * 2});
 }
 
+// Block shapes and buffering here are GUESSES that keep L1 as full as the real configurations do.
 void lower_matmul(KernelPlan& plan, std::span<const Spec> in, std::span<const Spec> out,
                   std::span<const MemoryConfig> placed, const LowerContext& context) {
     const Spec& x = in[0];

@@ -1,6 +1,7 @@
 // Decides once how an op sits on a chip: cores, circular buffers, arguments, operand locations.
-// The rules are those of the ops' program factories in tt-metal (tree of 2026-05-23), in the
-// shapes that LLM decode and prefill use; numbers that are estimates say so where they stand.
+// Core counts follow published rules (one core per DRAM bank, find_grid, rows of a norm, cores per
+// head of FlashDecode: tenstorrent/tt-metal tree of 2026-05-23); sizes of circular buffers and
+// counts of arguments are guesses, said where they stand.
 #pragma once
 
 #include <span>

@@ -18,6 +18,44 @@ const dispatch::Buffer* find(const dispatch::Program& program, const std::string
     return nullptr;
 }
 
+// Bytes of weights and caches that the ops of a step read on the first chip, as work() counts them.
+class Traffic : public dispatch::Reader {
+public:
+    void begin_step() { bytes_ = {}; }
+    void end_step() {
+        if (first_.value == 0) first_ = bytes_;
+    }
+    core::Bytes first_step() const { return first_; }
+
+    void run(const dispatch::Enqueued& enqueued, const dispatch::ChipBindings& bindings,
+             dispatch::QueueId, dispatch::Origin) override {
+        const auto* op = std::get_if<dispatch::OpCommand>(&enqueued.command->body);
+        if (op == nullptr) return;
+        std::vector<tensor::Spec> specs;
+        for (const dispatch::Operand& operand : enqueued.inputs) specs.push_back(operand.spec);
+        const tensor::Work work = tensor::work(op->op, specs, bindings.front());
+        for (std::size_t i = 0; i < op->inputs.size() && i < work.reads.size(); ++i) {
+            const tensor::ValueKind kind = enqueued.program->buffer(op->inputs[i]).kind;
+            const bool stays =
+                kind == tensor::ValueKind::Weight || kind == tensor::ValueKind::State;
+            if (stays) bytes_ += work.reads[i];
+        }
+    }
+    void write(const dispatch::Operand&, const dispatch::HostData&, dispatch::QueueId) override {}
+    void read(const dispatch::Operand&, std::span<const std::int32_t>, dispatch::HostData&,
+              dispatch::QueueId) override {}
+    void record_event(dispatch::EventId, dispatch::QueueId) override {}
+    void wait_event(dispatch::EventId, dispatch::QueueId) override {}
+    void replay(dispatch::TraceId, std::int64_t, dispatch::QueueId) override {}
+    void finish(dispatch::QueueId) override {}
+    void allocated(const dispatch::DeviceBuffer&) override {}
+    void freed(const dispatch::DeviceBuffer&) override {}
+
+private:
+    core::Bytes bytes_;
+    core::Bytes first_;
+};
+
 class Estimator {
 public:
     explicit Estimator(Deployment& deployment)
@@ -26,6 +64,7 @@ public:
           simulator_(deployment.mesh(), {}),
           session_(device_) {
         device_.attach(simulator_);
+        device_.attach(traffic_);
     }
 
     Estimate run(const EstimateOptions& options) {
@@ -36,7 +75,7 @@ public:
         const core::Picoseconds last =
             options.osl > 1 ? decode(options.isl + options.osl - 1, options) : first;
         result_.decode_step = (first + last) / 2;
-        result_.roofline_step = roofline(options.isl);
+        result_.roofline_step = traffic_.first_step() / deployment_.mesh().system.chip.dram.peak;
         result_.events = simulator_.commands_run();
         result_.digest = simulator_.digest().value();
         return result_;
@@ -95,6 +134,7 @@ private:
             if (!step(program, bindings)) return {};
             device_.end_trace_capture(kQueue, *trace_);
         }
+        traffic_.begin_step();
         const auto by_kind = simulator_.time_by_kind();
         const auto by_bound = simulator_.time_by_bound();
         const core::SimTime start = simulator_.host_now();
@@ -105,6 +145,7 @@ private:
             return {};
         }
         io(*program, ".logits");
+        traffic_.end_step();
         result_.breakdown = since(by_kind, simulator_.time_by_kind());
         result_.by_bound = since(by_bound, simulator_.time_by_bound());
         return simulator_.host_now() - start;
@@ -118,25 +159,10 @@ private:
         return now;
     }
 
-    // Every weight once and the users' cached positions, at the DRAM's peak rate.
-    core::Picoseconds roofline(std::int64_t position) const {
-        core::Bytes bytes;
-        for (const dispatch::Buffer& buffer : deployment_.decode()->buffers) {
-            const core::Bytes all = buffer.spec.bytes() * buffer.instances;
-            if (buffer.owner == dispatch::Owner::Weights ||
-                buffer.owner == dispatch::Owner::LmHead) {
-                bytes += all;
-            } else if (buffer.owner == dispatch::Owner::KvCache) {
-                const std::int64_t context = deployment_.options().context;
-                bytes += core::Bytes{all.value / context * std::min(position + 1, context)};
-            }
-        }
-        return bytes / deployment_.mesh().system.chip.dram.peak;
-    }
-
     Deployment& deployment_;
     dispatch::MeshDevice device_;
     dispatch::Simulator simulator_;
+    Traffic traffic_;
     dispatch::Session session_;
     std::optional<dispatch::TraceId> trace_;
     Estimate result_;

@@ -30,6 +30,9 @@ struct Bindings {
     /// Prefill: the user slot that is filled; -1 when it lives on another chip.
     std::int32_t user = 0;
     PageTable page_table;
+    /// Rows that are routed to each expert on this chip, the same in all layers; empty: not known,
+    /// and work is counted as if routing were balanced.
+    std::vector<std::int64_t> expert_rows;
     /// This chip's place in the mesh and the mesh's extent, per axis.
     std::array<std::int32_t, 2> coord{};
     std::array<std::int32_t, 2> extent{1, 1};

@@ -24,13 +24,28 @@ enum class Role {
     HeadNormWeight,  // q_norm, k_norm
     RopeTable,
     WeightQkv,
-    BiasQkv,
+    BiasQkv,            // and other vectors that go with the columns of wqkv
+    WeightColumns,      // few columns, cut as those of wqkv
+    WeightLatentIn,     // hidden -> latent queries, keys and values
+    WeightLatentHeads,  // one matrix per head [heads, k, n]
     WeightO,
-    WeightGateUp,  // w1 and w3
-    WeightDown,    // w2
+    BiasO,
+    WeightGateUp,         // w1 and w3
+    WeightDown,           // w2
+    WeightRouter,         // and its biases
+    WeightExpertsGateUp,  // w1 and w3 of all experts, [experts, K, F]
+    WeightExpertsDown,    // w2 of all experts, [experts, F, K]
+    BiasGateUp,
+    BiasDown,
+    BiasExpertsGateUp,  // [experts, F]
+    BiasExpertsDown,    // [experts, K]
     WeightLmHead,
-    KvCache,
-    Residual,  // the stream between blocks
+    BiasLmHead,
+    KvCache,       // [blocks or users, heads, ...]
+    LatentCache,   // [blocks, 1, block_size, width]
+    ConvState,     // [steps, users, width]
+    Residual,      // the stream between blocks
+    Contribution,  // to the stream, where it is normalized or gated before it is added
     Normed,
     Qkv,
     Heads,         // q, k, v and the attention output, by heads
@@ -40,15 +55,26 @@ enum class Role {
     Other,
 };
 
+/// Which heads of a tensor a stored matrix has, in its own order: entry j is the tensor's head at
+/// place j, -1 a head of zeros. Empty: as they are.
+struct StoredHeads {
+    std::vector<std::int32_t> heads = {};
+    std::int64_t head_dim = 0;
+};
+
 /// Where a weight's numbers come from: Hugging Face tensors, concatenated along the columns of
 /// the stored [K, N] matrix. Each segment is sharded by itself, so a shard is [q_i | k_i | v_i].
 struct WeightSource {
-    std::string tensor;              // "{layer}" stands for the layer number
+    std::string tensor;              // "{layer}" and "{expert}" stand for numbers
     std::int64_t columns = 0;        // columns of the stored matrix this source fills
     std::int64_t rope_head_dim = 0;  // > 0: rows of each head are permuted to Meta's layout ...
     std::int64_t rope_dims = 0;      // ... of which the first so many turn; 0: all
     std::int64_t first_row = 0;      // rows of the tensor from this one on (fused projections)
     std::int64_t rows = 0;           // rows of the tensor; 0: as many as columns
+    StoredHeads column_heads = {};   // of the stored columns; before the permutation of each head
+    StoredHeads row_heads = {};      // of the stored rows
+    std::int64_t depth = 0;  // columns of the tensor (rows of the stored matrix); 0: as stored.
+                             // Stored rows that the tensor has no column for are zeros.
 };
 
 enum class ValueKind { Input, Weight, State, Computed };

@@ -34,6 +34,10 @@ struct Names {
     std::string_view operator()(const MergeRows&) const { return "Matmul"; }
     std::string_view operator()(const Concat&) const { return "Concat"; }
     std::string_view operator()(const Typecast&) const { return "Typecast"; }
+    std::string_view operator()(const Activate&) const { return "Unary"; }
+    std::string_view operator()(const Route&) const { return "TopK"; }
+    std::string_view operator()(const Experts&) const { return "SparseMatmul"; }
+    std::string_view operator()(const Opaque&) const { return "Opaque"; }
 };
 
 }  // namespace

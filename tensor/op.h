@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tensor/bindings.h"
+#include "tensor/ops/activate.h"
 #include "tensor/ops/add.h"
 #include "tensor/ops/add_bias.h"
 #include "tensor/ops/chunked_sdpa.h"
@@ -18,16 +19,19 @@
 #include "tensor/ops/concat_heads.h"
 #include "tensor/ops/create_qkv_heads.h"
 #include "tensor/ops/embedding.h"
+#include "tensor/ops/experts.h"
 #include "tensor/ops/fill_cache.h"
 #include "tensor/ops/gated_mul.h"
 #include "tensor/ops/last_rows.h"
 #include "tensor/ops/linear.h"
 #include "tensor/ops/merge_rows.h"
 #include "tensor/ops/mesh_partition.h"
+#include "tensor/ops/opaque.h"
 #include "tensor/ops/rms_norm.h"
 #include "tensor/ops/rms_norm_apply.h"
 #include "tensor/ops/rms_norm_stats.h"
 #include "tensor/ops/rotary_embedding.h"
+#include "tensor/ops/route.h"
 #include "tensor/ops/sdpa.h"
 #include "tensor/ops/sdpa_decode.h"
 #include "tensor/ops/sum_parts.h"
@@ -39,7 +43,7 @@ namespace tensor {
 using Op = std::variant<Embedding, RmsNorm, RmsNormStats, RmsNormApply, Linear, CreateQkvHeads,
                         RotaryEmbedding, UpdateCache, FillCache, SdpaDecode, Sdpa, ChunkedSdpa,
                         ConcatHeads, Add, GatedMul, LastRows, MeshPartition, SumParts, MergeRows,
-                        Concat, AddBias, Typecast>;
+                        Concat, AddBias, Typecast, Activate, Route, Experts, Opaque>;
 
 // The five questions, asked of any op.
 Specs infer(const Op& op, std::span<const Spec> in);

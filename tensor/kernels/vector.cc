@@ -116,6 +116,21 @@ void silu_row(const float* x, float* out, std::size_t n) {
         [&](V u, V) HWY_ATTR { return hn::Div(u, hn::Add(one, exp_of(hn::Neg(u)))); });
 }
 
+void gelu_tanh_row(const float* x, float* out, std::size_t n) {
+    const V one = hn::Set(kD, 1.0f);
+    const V cubic = hn::Set(kD, 0.044715f);
+    const V slope = hn::Set(kD, -1.5957691216f);  // -2 sqrt(2 / pi)
+    map(x, x, out, n, [&](V u, V) HWY_ATTR {
+        const V inner = hn::MulAdd(hn::Mul(cubic, hn::Mul(u, u)), u, u);
+        return hn::Div(u, hn::Add(one, exp_of(hn::Mul(slope, inner))));
+    });
+}
+
+void relu_row(const float* x, float* out, std::size_t n) {
+    map(x, x, out, n,
+        [](V u, V) HWY_ATTR { return hn::IfThenElse(hn::Lt(u, hn::Zero(kD)), hn::Zero(kD), u); });
+}
+
 /// NaN is no maximum here; it comes back out of the exponential.
 float max_row(const float* x, std::size_t n) {
     V most = hn::Set(kD, -std::numeric_limits<float>::infinity());
@@ -174,6 +189,8 @@ HWY_EXPORT(multiply_row);
 HWY_EXPORT(scale_row);
 HWY_EXPORT(exp_row);
 HWY_EXPORT(silu_row);
+HWY_EXPORT(gelu_tanh_row);
+HWY_EXPORT(relu_row);
 HWY_EXPORT(softmax_row);
 
 namespace {
@@ -208,6 +225,19 @@ void exp(const float* x, float* out, std::int64_t n) {
 
 void silu(const float* x, float* out, std::int64_t n) {
     HWY_DYNAMIC_DISPATCH(silu_row)(x, out, count(n));
+}
+
+void gelu(const float* x, float* out, std::int64_t n) {
+    constexpr float kHalfRoot = 0.70710678f;  // 1 / sqrt 2
+    for (std::int64_t i = 0; i < n; ++i) out[i] = 0.5f * x[i] * std::erfc(-x[i] * kHalfRoot);
+}
+
+void gelu_tanh(const float* x, float* out, std::int64_t n) {
+    HWY_DYNAMIC_DISPATCH(gelu_tanh_row)(x, out, count(n));
+}
+
+void relu(const float* x, float* out, std::int64_t n) {
+    HWY_DYNAMIC_DISPATCH(relu_row)(x, out, count(n));
 }
 
 void softmax(const float* x, float* out, std::int64_t n) {

@@ -22,6 +22,12 @@ void scale(float a, const float* x, float* out, std::int64_t n);
 void exp(const float* x, float* out, std::int64_t n);
 /// x / (1 + e^-x).
 void silu(const float* x, float* out, std::int64_t n);
+/// x (1 + erf(x / sqrt 2)) / 2, by the C library's error function.
+void gelu(const float* x, float* out, std::int64_t n);
+/// x (1 + tanh(u)) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3), as x / (1 + e^-2u).
+void gelu_tanh(const float* x, float* out, std::int64_t n);
+/// max(x, 0); NaN stays NaN.
+void relu(const float* x, float* out, std::int64_t n);
 
 /// exp(x - max) / sum. -infinity gives 0; a row of nothing else becomes all zero.
 void softmax(const float* x, float* out, std::int64_t n);

@@ -31,7 +31,7 @@ Work work(const GatedMul& op, std::span<const Spec> in, const Bindings&) {
             .writes = {out.bytes()}};
 }
 
-void run(const GatedMul&, std::span<const View> in, std::span<const View> out,
+void run(const GatedMul& op, std::span<const View> in, std::span<const View> out,
          const Bindings& bindings, Counters&) {
     const std::int64_t cols = in[0].spec.shape.cols();
     detail::for_each_strip(in[0].spec, bindings, [&](std::int64_t row, std::int64_t count) {
@@ -40,7 +40,7 @@ void run(const GatedMul&, std::span<const View> in, std::span<const View> out,
         float* b = scratch.floats(count * cols);
         read_rows(in[0].spec, in[0].data, row, count, a);
         read_rows(in[1].spec, in[1].data, row, count, b);
-        kernels::silu(a, a, count * cols);
+        activate(op.activation, a, a, count * cols);
         kernels::multiply(a, b, a, count * cols);
         write_rows(out[0].spec, out[0].data, row, count, a, Packer::Device);
     });

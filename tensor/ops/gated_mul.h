@@ -3,11 +3,10 @@
 
 #include <span>
 
+#include "tensor/activation.h"
 #include "tensor/op_types.h"
 
 namespace tensor {
-
-enum class Activation { Silu };
 
 /// y = activation(a) * b, shapes equal.
 struct GatedMul {

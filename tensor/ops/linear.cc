@@ -1,7 +1,6 @@
 #include "tensor/ops/linear.h"
 
 #include "tensor/formats.h"
-#include "tensor/kernels/matmul.h"
 #include "tensor/kernels/vector.h"
 #include "tensor/ops/support.h"
 
@@ -14,21 +13,6 @@ constexpr std::int64_t kRows = 128;
 
 Spec output_spec(const Linear& op, std::span<const Spec> in) {
     return {Shape{in[0].shape[0], in[1].shape[1]}, op.out, Layout::Tile};
-}
-
-// Columns are dealt out in whole tiles, so that tasks are of about `kParallelWork` / 4 products.
-void multiply(const float* x, std::int64_t rows, const View& weight, float* y) {
-    const std::int64_t depth = weight.spec.shape[0];
-    const std::int64_t cols = weight.spec.shape[1];
-    const std::int64_t tile_work = rows * depth * kTileSide;
-    const std::int64_t tiles =
-        std::max<std::int64_t>(detail::kParallelWork / 4 / std::max<std::int64_t>(tile_work, 1), 1);
-    const std::int64_t width = tiles * kTileSide;
-    detail::for_each_task(core::ceil_div(cols, width), rows * depth * cols, [&](std::int64_t i) {
-        const std::int64_t n0 = i * width;
-        const std::int64_t n1 = std::min(n0 + width, cols);
-        kernels::matmul(x, depth, rows, weight.spec, weight.data, n0, n1, y + n0, cols);
-    });
 }
 
 void add_bias(const float* bias, std::int64_t rows, std::int64_t cols, float* y) {
@@ -105,7 +89,7 @@ void run(const Linear&, std::span<const View> in, std::span<const View> out,
     for (std::int64_t row = 0; row < rows; row += kRows) {
         const std::int64_t count = std::min(kRows, rows - row);
         read_rows(in[0].spec, in[0].data, row, count, x);
-        multiply(x, count, in[1], y);
+        detail::multiply(x, count, in[1], y);
         if (bias != nullptr) add_bias(bias, count, cols, y);
         write_rows(out[0].spec, out[0].data, row, count, y, Packer::Device);
         counters.multiply_adds += count * depth * cols;

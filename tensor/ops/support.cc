@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "tensor/kernels/matmul.h"
 
 namespace tensor::detail {
 namespace {
@@ -146,6 +147,21 @@ ValidRows valid_rows(const Spec& spec, const Bindings& bindings) {
     if (spec.shape.rank() < 2) return {};
     const std::int64_t extent = spec.shape[-2];
     return {spec.shape.outer(), extent, bindings.rows_of(extent)};
+}
+
+void multiply(const float* x, std::int64_t rows, const View& weight, float* y) {
+    const std::int64_t depth = weight.spec.shape[0];
+    const std::int64_t cols = weight.spec.shape[1];
+    // Whole tiles of columns, so that tasks are of about `kParallelWork` / 4 products.
+    const std::int64_t tile_work = rows * depth * kTileSide;
+    const std::int64_t tiles =
+        std::max<std::int64_t>(kParallelWork / 4 / std::max<std::int64_t>(tile_work, 1), 1);
+    const std::int64_t width = tiles * kTileSide;
+    for_each_task(core::ceil_div(cols, width), rows * depth * cols, [&](std::int64_t i) {
+        const std::int64_t n0 = i * width;
+        const std::int64_t n1 = std::min(n0 + width, cols);
+        kernels::matmul(x, depth, rows, weight.spec, weight.data, n0, n1, y + n0, cols);
+    });
 }
 
 void in_parallel(std::int64_t count, const std::function<void(std::int64_t)>& task) {

@@ -70,6 +70,10 @@ struct ValidRows {
 };
 ValidRows valid_rows(const Spec& spec, const Bindings& bindings);
 
+/// y [rows, N] = x [rows, K] W [K, N], on several threads when it is large. The bits of a value do
+/// not depend on how columns are dealt out.
+void multiply(const float* x, std::int64_t rows, const View& weight, float* y);
+
 /// Calls `body(row, count)` for strips of consecutive valid rows (at most 32, fewer where a row is
 /// wide); rows of the matrix view. On several threads when the tensor is large.
 template <class Body>

@@ -22,6 +22,21 @@ TEST(GatedMul, multiplies_the_gate_by_silu_in_every_format) {
     }
 }
 
+TEST(GatedMul, takes_the_activation_it_is_given) {
+    // Gemma's gate is a gelu; a silu there is plausible nonsense.
+    check_numbers(GatedMul{Activation::GeluTanh, DType::Float32},
+                  {random_held(tiled({33, 65}), 1), random_held(tiled({33, 65}), 2)}, {},
+                  [](const auto& in) {
+                      Doubles y = in[0];
+                      for (std::size_t i = 0; i < y.size(); ++i) {
+                          const double cubic = y[i] + 0.044715 * y[i] * y[i] * y[i];
+                          const double tanh = std::tanh(std::sqrt(2.0 / M_PI) * cubic);
+                          y[i] = 0.5 * y[i] * (1.0 + tanh) * in[1][i];
+                      }
+                      return std::vector<Doubles>{y};
+                  });
+}
+
 TEST(GatedMul, summands_must_be_summed_before_the_gate) {
     // silu(a + b) is not silu(a) + silu(b).
     const std::vector<Spec> specs{tiled({1, 96}), tiled({1, 96})};

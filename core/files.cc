@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -106,6 +107,46 @@ std::string read_text(const std::filesystem::path& path, Bytes limit) {
         if (count == 0) return text;
         text.append(chunk, static_cast<std::size_t>(count));
         if (static_cast<std::int64_t>(text.size()) > limit.value) throw too_long("more");
+    }
+}
+
+namespace {
+
+// `shown` is the file people asked for.
+void write_all(const std::filesystem::path& path, std::string_view text,
+               const std::filesystem::path& shown) {
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    file.write(text.data(), static_cast<std::streamsize>(text.size()));
+    file.flush();
+    if (!file) {
+        const int reason = errno;
+        throw Error(printable(shown.string()) +
+                    ": cannot be written: " + std::generic_category().message(reason));
+    }
+}
+
+}  // namespace
+
+void write_text(const std::filesystem::path& path, std::string_view text) {
+    std::error_code error;
+    const auto status = std::filesystem::status(path, error);
+    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+        write_all(path, text, path);
+        return;
+    }
+    std::filesystem::path beside = path;
+    beside += ".part";
+    try {
+        write_all(beside, text, path);
+    } catch (const Error&) {
+        std::filesystem::remove(beside, error);
+        throw;
+    }
+    std::filesystem::rename(beside, path, error);
+    if (error) {
+        const std::string reason = error.message();
+        std::filesystem::remove(beside, error);
+        throw Error(printable(path.string()) + ": cannot be written: " + reason);
     }
 }
 

@@ -35,6 +35,10 @@ inline constexpr Bytes kTextLimit{64 * 1024 * 1024};
 /// The whole file (or pipe). Throws Error when it cannot be read or is larger than `limit`.
 std::string read_text(const std::filesystem::path& path, Bytes limit = kTextLimit);
 
+/// Writes the whole of `text`, or nothing: beside the file first, then renamed over it. A device or
+/// pipe ("/dev/stdout") is written directly. Throws Error naming the path and why.
+void write_text(const std::filesystem::path& path, std::string_view text);
+
 /// `text` for a message: control characters and broken bytes as "\xNN", long text cut with "...".
 std::string printable(std::string_view text);
 

@@ -69,6 +69,26 @@ TEST(ReadText, an_empty_file_is_empty_text) {
     EXPECT_EQ(core::read_text(folder.write("a.txt", "")), "");
 }
 
+TEST(WriteText, the_file_is_whole_and_nothing_stays_beside_it) {
+    // Written beside the file, then renamed: a reader never sees half of it.
+    const TempFolder folder;
+    const auto file = folder.path() / "out.html";
+    core::write_text(file, "first");
+    core::write_text(file, "second");
+    EXPECT_EQ(core::read_text(file), "second");
+    EXPECT_FALSE(std::filesystem::exists(folder.path() / "out.html.part"));
+}
+
+TEST(WriteText, a_path_that_cannot_be_written_is_named) {
+    EXPECT_PRED2(contains, message_of<Error>([] { core::write_text("/nowhere/out.html", "x"); }),
+                 "/nowhere/out.html: cannot be written: No such file or directory");
+    const TempFolder folder;
+    std::filesystem::create_directory(folder.path() / "taken");
+    EXPECT_PRED2(contains,
+                 message_of<Error>([&] { core::write_text(folder.path() / "taken", "x"); }),
+                 "taken: cannot be written");
+}
+
 TEST(Printable, keeps_text_and_escapes_what_would_upset_a_terminal) {
     // Names from a hostile file end up in messages.
     EXPECT_EQ(core::printable("q_proj \xc3\xa9"), "q_proj \xc3\xa9");

@@ -1,5 +1,7 @@
 #include "model/builder.h"
 
+#include "model/not_computed.h"
+
 namespace model {
 
 using tensor::Layout;
@@ -75,18 +77,67 @@ ValueId Builder::vector(const std::string& name, std::int64_t n, Role role,
                              std::move(sources)});
 }
 
-ValueId Builder::rms_norm(ValueId x, const std::string& name, const std::string& source,
-                          PerLayer per_layer) {
+ValueId Builder::norm(ValueId x, const std::string& name, const std::string& source,
+                      PerLayer per_layer) {
     const std::string prefix = per_layer == PerLayer::Yes ? "layers." : "";
-    const ValueId gamma =
-        graph_.add_value({prefix + name,
-                          {{config_.hidden_size}, precision_.norms, Layout::RowMajor},
-                          ValueKind::Weight,
-                          Role::NormWeight,
-                          per_layer == PerLayer::Yes,
-                          {{source, config_.hidden_size, 0}}});
-    return node(name, tensor::RmsNorm{static_cast<float>(config_.rms_norm_eps)}, {x, gamma},
-                Role::Normed);
+    const auto weight = [&](const std::string& suffix, const std::string& tail) {
+        return graph_.add_value({prefix + name + suffix,
+                                 {{config_.hidden_size}, precision_.norms, Layout::RowMajor},
+                                 ValueKind::Weight,
+                                 Role::NormWeight,
+                                 per_layer == PerLayer::Yes,
+                                 {{source + tail, config_.hidden_size, 0}}});
+    };
+    const ValueId gamma = weight("", ".weight");
+    if (config_.norm_kind == NormKind::Rms) return rms_norm(x, name, gamma, Role::Normed);
+    const ValueId beta = weight(".bias", ".bias");
+    return node(name, tensor::Opaque{kLayerNorm}, {x, gamma, beta}, Role::Normed);
+}
+
+ValueId Builder::rms_norm(ValueId x, const std::string& name, ValueId weight, Role role) {
+    return node(name, tensor::RmsNorm{static_cast<float>(config_.rms_norm_eps)}, {x, weight}, role);
+}
+
+// Modules as huggingface/transformers names them: src/transformers/models, modeling_llama.py,
+// modeling_gemma3.py (four norms), modeling_olmo2.py and modeling_exaone4.py (outputs alone),
+// modeling_falcon.py.
+ValueId Builder::input_norm(Part part, ValueId x) {
+    if (config_.norms == Norms::Post) return x;
+    const bool attention = part == Part::Attention;
+    const char* name = attention ? "attention_norm" : "ffn_norm";
+    if (config_.architecture == Architecture::Falcon && config_.residual == Residual::Parallel) {
+        return falcon_norm(part, x);
+    }
+    const char* before_ffn = config_.norms == Norms::PreAndPost ? "pre_feedforward_layernorm"
+                                                                : "post_attention_layernorm";
+    return norm(x, name, hf(attention ? "input_layernorm" : before_ffn), PerLayer::Yes);
+}
+
+// Attention and feed-forward stand side by side. With groups of heads each has a norm of its own,
+// else there is one for both.
+ValueId Builder::falcon_norm(Part part, ValueId x) {
+    const bool attention = part == Part::Attention;
+    const bool grouped = layer_.kv_heads > 1 && layer_.kv_heads < layer_.heads;
+    if (!attention && !grouped) return normed_;
+    const char* both = attention ? "ln_attn" : "ln_mlp";
+    normed_ = norm(x, attention ? "attention_norm" : "ffn_norm",
+                   std::string("transformer.h.{layer}.") + (grouped ? both : "input_layernorm"),
+                   PerLayer::Yes);
+    return normed_;
+}
+
+ValueId Builder::output_norm(Part part, ValueId y) {
+    if (config_.norms == Norms::Pre) return y;
+    const bool attention = part == Part::Attention;
+    const ValueId normed = norm(
+        whole(y), attention ? "attention_output_norm" : "ffn_output_norm",
+        hf(attention ? "post_attention_layernorm" : "post_feedforward_layernorm"), PerLayer::Yes);
+    return whole(normed);
+}
+
+ValueId Builder::whole(ValueId y) {
+    graph_.values.at(static_cast<std::size_t>(y.value)).role = Role::Contribution;
+    return y;
 }
 
 ValueId Builder::add(const std::string& name, ValueId a, ValueId b) {
@@ -94,24 +145,46 @@ ValueId Builder::add(const std::string& name, ValueId a, ValueId b) {
 }
 
 ValueId Builder::cache(const std::string& name) {
-    return graph_.add_value({name,
-                             {{shape_.blocks, layer_.kv_heads, shape_.block_size, layer_.head_dim},
-                              formats_->kv_cache,
-                              Layout::Tile},
-                             ValueKind::State,
-                             Role::KvCache,
-                             true,
-                             {}});
+    return state(name,
+                 {{shape_.blocks, layer_.kv_heads, shape_.block_size, layer_.head_dim},
+                  formats_->kv_cache,
+                  Layout::Tile},
+                 Role::KvCache);
 }
 
-ValueId Builder::rope_table(const std::string& name) {
-    return graph_.add_value(
-        {name,
-         {{shape_.max_context, config_.head_dim}, precision_.rope, Layout::Tile},
-         ValueKind::Weight,
-         Role::RopeTable,
-         false,
-         {}});
+ValueId Builder::state(const std::string& name, const tensor::Spec& spec, Role role) {
+    return graph_.add_value({name, spec, ValueKind::State, role, true, {}});
+}
+
+// Layers that slide may turn by a base of their own; other widths have tables of their own too.
+Builder::RopeTables Builder::rope_tables(std::int64_t head_dim) {
+    std::string name = "rope.";
+    if (layer_.attention == LayerConfig::Attention::Sliding && has_local_rope(config_)) {
+        name += "local.";
+    }
+    if (head_dim != config_.head_dim) name += std::to_string(head_dim) + ".";
+    return {rope_table(name + "cos", head_dim), rope_table(name + "sin", head_dim)};
+}
+
+ValueId Builder::rope_table(const std::string& name, std::int64_t head_dim) {
+    return shared({name,
+                   {{shape_.max_context, head_dim}, precision_.rope, Layout::Tile},
+                   ValueKind::Weight,
+                   Role::RopeTable,
+                   false,
+                   {}});
+}
+
+ValueId Builder::input(const std::string& name, const tensor::Spec& spec) {
+    return shared({name, spec, ValueKind::Input, Role::Other, false, {}});
+}
+
+ValueId Builder::shared(const tensor::Value& value) {
+    const auto found = shared_.find(value.name);
+    if (found != shared_.end()) return found->second;
+    const ValueId id = graph_.add_value(value);
+    shared_.emplace(value.name, id);
+    return id;
 }
 
 tensor::WeightSource Builder::fused_part(const std::string& tail, std::int64_t columns,

@@ -122,13 +122,22 @@ struct Config {
     double partial_rotary_factor = 1;
     std::optional<double> local_rope_theta;  // Sliding layers, unscaled and whole (Gemma)
 
+    /// The weights of a token's experts are divided by their sum, then scaled.
+    bool norm_topk_prob = true;
+    double routed_scaling_factor = 1;
+
+    /// What the sizes of the whole were before heads or feed-forwards were padded.
+    std::optional<Unpadded> unpadded;
+
     /// What the checkpoint holds beyond these sizes: "vision tower", ...
     std::vector<std::string> left_out;
 };
 
-/// Runs: the runtime builds and runs this network today. SizesOnly: its sizes are known, no more.
+/// Runs: the runtime computes this network. SizesOnly: it plans it; see model/not_computed.h.
 enum class Support { Runs, SizesOnly };
 Support support(const Config& config);
+/// Whether values of the architecture have been compared with a reference.
+bool is_proven(Architecture architecture);
 
 /// Throws core::Error naming the architecture unless support(config) is Runs.
 void require_runs(const Config& config, std::string_view where);

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "model/config_reader.h"
+#include "model/not_computed.h"
 
 namespace model {
 
@@ -209,19 +210,15 @@ std::string_view name(Architecture architecture) {
     return config_reader::traits_of(architecture).name;
 }
 
-Support support(const Config& config) {
-    switch (config.architecture) {
+bool is_proven(Architecture architecture) {
+    switch (architecture) {
         case Architecture::Llama:
         case Architecture::Qwen2:
         case Architecture::Qwen3:
         case Architecture::Mistral:
         case Architecture::Phi3:
-            // What the one builder there is computes.
-            return config.hidden_act == Activation::Silu && !config.o_bias && !config.mlp_bias &&
-                           config.qk_norm != QkNorm::FullWidth
-                       ? Support::Runs
-                       : Support::SizesOnly;
         case Architecture::Mixtral:
+            return true;
         case Architecture::Qwen3Moe:
         case Architecture::GptOss:
         case Architecture::Gemma3:
@@ -237,10 +234,14 @@ Support support(const Config& config) {
         case Architecture::Qwen3Vl:
         case Architecture::Qwen35:
         case Architecture::Falcon:
-            return Support::SizesOnly;
+            return false;
     }
     core::require(false, "every Architecture is in the switch");
-    return Support::SizesOnly;
+    return false;
+}
+
+Support support(const Config& config) {
+    return not_computed(config).empty() ? Support::Runs : Support::SizesOnly;
 }
 
 void require_runs(const Config& config, std::string_view where) {
@@ -253,12 +254,16 @@ void require_runs(const Config& config, std::string_view where) {
         if (support(plain) != Support::Runs) continue;
         runs.append(runs.empty() ? "" : ", ").append(traits.name);
     }
+    std::string what;
+    for (const std::string& part : not_computed(config)) {
+        what.append(what.empty() ? "" : ", ").append(part);
+    }
     const bool plain_name = runs.find(name(config.architecture)) == std::string::npos;
     const std::string found = "\"" + std::string(name(config.architecture)) + "\"";
     throw core::Error::mismatch(
         where, "architectures", "one that can be run (" + runs + ")",
         plain_name ? found : found + " with a bias or activation that is not known")
-        .hint("this architecture cannot be run yet; only its sizes are read");
+        .hint("only its sizes are known; not computed: " + what);
 }
 
 }  // namespace model

@@ -80,6 +80,8 @@ void read_sparse_steps(const JsonObject& text, Config& config) {
     const LayerConfig dense = gated(text);
     const LayerConfig sparse =
         with_experts(text, "num_experts", "num_experts_per_tok", "moe_intermediate_size");
+    // transformers, Qwen3MoeConfig.
+    config.norm_topk_prob = text.optional_boolean("norm_topk_prob").value_or(false);
     const std::int64_t step =
         text.optional_integer("decoder_sparse_step", 1, kMaxLayers).value_or(1);
     const std::vector<std::int64_t> only_dense =
@@ -104,6 +106,9 @@ void read_dense_first(const JsonObject& text, Config& config) {
             "n_shared_experts x moe_intermediate_size of at most " + std::to_string(kMaxDim));
     }
     // transformers, DeepseekV3Config.
+    config.norm_topk_prob = text.optional_boolean("norm_topk_prob").value_or(true);
+    config.routed_scaling_factor =
+        text.optional_number("routed_scaling_factor", 1e-6, 1e6).value_or(2.5);
     const std::int64_t first =
         text.optional_integer("first_k_dense_replace", 0, kMaxLayers).value_or(3);
     const std::int64_t step = text.optional_integer("moe_layer_freq", 1, kMaxLayers).value_or(1);

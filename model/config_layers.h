@@ -8,6 +8,17 @@
 
 namespace model {
 
+/// Sizes of the checkpoint that a padded layer, or a padded network, was made from; 0: not padded.
+/// See model/head_padding.h.
+struct Unpadded {
+    std::int64_t heads = 0;
+    std::int64_t kv_heads = 0;
+    std::int64_t kv_copies = 1;  // times that each KV head of the checkpoint is stored
+    std::int64_t intermediate_size = 0;
+
+    bool operator==(const Unpadded&) const = default;
+};
+
 struct LayerConfig {
     enum class Attention {
         Full,
@@ -40,6 +51,9 @@ struct LayerConfig {
     std::int64_t expert_intermediate_size = 0;  // of each expert
     /// The gated feed-forward every token passes beside its experts, 0 if none.
     std::int64_t shared_experts_intermediate_size = 0;
+
+    /// Sizes above that were padded: what the checkpoint has.
+    Unpadded unpadded = {};
 
     bool operator==(const LayerConfig&) const = default;
 };

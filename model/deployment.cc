@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "core/error.h"
+#include "model/split.h"
 
 namespace model {
 namespace {
@@ -12,6 +13,28 @@ core::Error unsupported_split(std::int64_t chips, std::int64_t groups) {
     return core::Error("Unsupported device split: " + std::to_string(chips) + " devices, " +
                        std::to_string(groups) + " groups");
 }
+
+// Global semaphores of tt_transformers' TT_CCL: for three cluster axes (0, 1, none) two sets of one
+// barrier, two all-gather and three reduce-scatter semaphores.
+// Source: tenstorrent/tt-metal models/common/modules/tt_ccl.py @05c81b87.
+constexpr std::int32_t kGlobalSemaphores = 3 * 2 * (1 + 2 + 3);
+
+// Four bytes on every core, height-sharded in L1: tenstorrent/tt-metal
+// tt_metal/impl/buffers/global_semaphore.cpp.
+dispatch::Buffer semaphores(mesh::Grid cores) {
+    dispatch::Buffer buffer;
+    buffer.name = "ccl.semaphores";
+    buffer.spec = {{cores.cores(), 1}, tensor::DType::UInt32, tensor::Layout::RowMajor};
+    buffer.global = buffer.spec;
+    buffer.memory = {mesh::BufferType::L1, dispatch::MemoryLayout::HeightSharded, cores.cores()};
+    buffer.owner = dispatch::Owner::Collectives;
+    buffer.kind = tensor::ValueKind::State;
+    buffer.instances = kGlobalSemaphores;
+    return buffer;
+}
+
+// As Python prints a quotient: "1024.0".
+std::string quotient_text(std::int64_t value) { return std::to_string(value) + ".0"; }
 
 }  // namespace
 
@@ -29,18 +52,55 @@ Deployment::Deployment(const Config& config, Precision precision, const fabric::
       options_(std::move(options)),
       profile_(software_profile(options_.software, config_, mesh_)),
       worker_grid_(dispatch::device_memory(mesh_.system.chip, options_.device).worker_grid) {
-    require_runs(config_, "config.json");
     const std::vector<std::string> problems = split_problems(config_, mesh_);
     if (!problems.empty()) {
         throw core::Error(problems.front())
             .hint("see `tessera check` for meshes and groups that divide the heads");
     }
-    const std::int64_t columns = users_split() ? mesh_.shape.cols : 1;
-    slots_ = core::round_up(options_.batch, columns);
+    slots_ = core::round_up(options_.batch, columns());
+    size_pool();
+    decode_ = build(build_decode(config_, precision_, step_shape()), "decode");
+}
+
+void Deployment::size_pool() {
     block_size_ = options_.block_size > 0 ? options_.block_size
                                           : core::round_up(options_.context, tensor::kTileSide);
     blocks_per_user_ = core::ceil_div(options_.context, block_size_);
-    decode_ = build(build_decode(config_, precision_, step_shape()), "decode");
+    blocks_ = slots_ * blocks_per_user_;
+    if (options_.max_num_blocks <= 0) return;
+    if (options_.block_size <= 0) {
+        throw core::Error::mismatch("max_num_blocks", "block_size", "the positions of a block",
+                                    "a contiguous cache")
+            .hint("a pool of blocks needs --block-size");
+    }
+    if (options_.max_num_blocks % columns() != 0) {
+        throw core::Error::mismatch("max_num_blocks", "",
+                                    "a multiple of " + std::to_string(columns()) + " columns",
+                                    std::to_string(options_.max_num_blocks))
+            .hint("users and their blocks are split over the columns of a 2-D mesh");
+    }
+    blocks_ = options_.max_num_blocks;
+}
+
+// Blocks of one user when the pool of a column is dealt evenly over its users.
+std::int64_t Deployment::share() const {
+    return std::min(blocks_ / columns() / users_per_chip(), blocks_per_user_);
+}
+
+std::int64_t Deployment::paged_cache_max_seq_len() const { return share() * block_size_; }
+
+// tenstorrent/tt-metal: models/tt_transformers/demo/simple_text_demo.py, tree of 2026-05-23.
+void Deployment::require_room(std::int64_t prompt, std::int64_t generated) const {
+    const std::int64_t room = paged_cache_max_seq_len();
+    if (prompt + generated <= room) return;
+    throw core::Error("max_generated_tokens (" + std::to_string(generated) +
+                      ") needs to be <= than paged_cache_max_seq_len (" + quotient_text(room) + ")")
+        .within("with prompts of " + std::to_string(prompt) +
+                " tokens: " + std::to_string(blocks_) + " blocks of " +
+                std::to_string(block_size_) + " positions for " + std::to_string(slots_) + " users")
+        .hint(
+            "g + p <= block_size * max_num_blocks / batch: raise --max-num-blocks, or lower "
+            "--batch");
 }
 
 StepShape Deployment::step_shape() const {
@@ -48,7 +108,7 @@ StepShape Deployment::step_shape() const {
     shape.users = slots_;
     shape.max_context = options_.context;
     shape.block_size = block_size_;
-    shape.blocks = slots_ * blocks_per_user_;
+    shape.blocks = blocks_;
     shape.padded_vocab = profile_.padded_vocab;
     return shape;
 }
@@ -59,7 +119,11 @@ std::shared_ptr<const dispatch::Program> Deployment::build(const tensor::Graph& 
     options.name = std::move(name);
     options.worker_grid = worker_grid_;
     options.taps = options_.taps;
-    return partition(graph, profile_, precision_, mesh_, options);
+    auto program = partition(graph, profile_, precision_, mesh_, options);
+    if (mesh_.chip_count() == 1) return program;
+    auto with_semaphores = std::make_shared<dispatch::Program>(*program);
+    with_semaphores->buffers.push_back(semaphores(worker_grid_));
+    return with_semaphores;
 }
 
 std::shared_ptr<const dispatch::Program> Deployment::prefill(std::int64_t rows,
@@ -86,9 +150,13 @@ tensor::Bindings Deployment::chip_bindings(std::int32_t chip) const {
     bindings.extent = {mesh_.shape.rows, mesh_.shape.cols};
     bindings.page_table.block_size = block_size_;
     bindings.page_table.blocks_per_user = blocks_per_user_;
-    const std::int64_t blocks = users_per_chip() * blocks_per_user_;
-    for (std::int64_t block = 0; block < blocks; ++block) {
-        bindings.page_table.blocks.push_back(static_cast<std::int32_t>(block));
+    // A column's blocks are dealt in order; what is beyond a user's share has no block.
+    const std::int64_t each = share();
+    for (std::int64_t user = 0; user < users_per_chip(); ++user) {
+        for (std::int64_t block = 0; block < blocks_per_user_; ++block) {
+            const std::int64_t at = block < each ? user * each + block : -1;
+            bindings.page_table.blocks.push_back(static_cast<std::int32_t>(at));
+        }
     }
     return bindings;
 }
@@ -97,6 +165,7 @@ dispatch::ChipBindings Deployment::decode_bindings(
     const std::vector<std::int32_t>& positions) const {
     core::require(static_cast<std::int64_t>(positions.size()) == slots_,
                   "a decode step has a position for every slot");
+    for (const std::int32_t position : positions) require_room(position, 1);
     dispatch::ChipBindings all;
     const std::int64_t users = users_per_chip();
     for (std::int32_t chip = 0; chip < mesh_.chip_count(); ++chip) {
@@ -110,6 +179,7 @@ dispatch::ChipBindings Deployment::decode_bindings(
 
 dispatch::ChipBindings Deployment::prefill_bindings(std::int64_t user, std::int64_t start,
                                                     std::int64_t tokens) const {
+    require_room(start + tokens, 0);
     dispatch::ChipBindings all;
     const std::int64_t users = users_per_chip();
     for (std::int32_t chip = 0; chip < mesh_.chip_count(); ++chip) {
@@ -123,7 +193,9 @@ dispatch::ChipBindings Deployment::prefill_bindings(std::int64_t user, std::int6
     return all;
 }
 
-dispatch::MemoryPlan Deployment::plan_memory() {
+dispatch::MemoryPlan Deployment::plan_memory(dispatch::Detail detail, dispatch::Rounds rounds) {
+    dispatch::MemoryPlanner planner(mesh_, options_.device, detail, rounds);
+    if (!planner.place(decode_)) return planner.plan();
     const std::int64_t longest = padded_prefill_length(options_.context);
     const std::int64_t chunk = padded_prefill_length(options_.prefill_chunk);
     std::vector<std::shared_ptr<const dispatch::Program>> programs{
@@ -131,7 +203,13 @@ dispatch::MemoryPlan Deployment::plan_memory() {
     if (options_.context > options_.prefill_chunk) {
         programs.push_back(prefill(chunk, StepShape::Chunk::Later));
     }
-    return dispatch::plan_memory(programs, mesh_, options_.device);
+    for (const auto& program : programs) {
+        if (!planner.place(program)) return planner.plan();
+    }
+    for (const auto& program : programs) {
+        if (!planner.run(program)) break;
+    }
+    return planner.plan();
 }
 
 std::vector<fabric::Mesh> data_parallel_groups(const fabric::Mesh& mesh, std::int64_t groups) {

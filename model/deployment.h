@@ -24,6 +24,9 @@ struct DeploymentOptions {
     std::int64_t batch = 1;       // users of this group
     std::int64_t context = 1024;  // positions a user may reach
     std::int64_t block_size = 0;  // of the paged cache; 0: contiguous (one block per user)
+    // Blocks of the pool that the users of the group share, over all columns of a 2-D mesh;
+    // 0: enough for every user to reach `context`.
+    std::int64_t max_num_blocks = 0;
     std::int64_t prefill_chunk = 4096;
     PartitionOptions::Taps taps = PartitionOptions::Taps::None;
     dispatch::DeviceOptions device;
@@ -46,7 +49,15 @@ public:
     const DeploymentOptions& options() const { return options_; }
     /// User slots: the batch, padded so that users split evenly over the columns of a 2-D mesh.
     std::int64_t slots() const { return slots_; }
+    /// Width of the page table: blocks a user needs to reach the context.
     std::int64_t blocks_per_user() const { return blocks_per_user_; }
+    /// Blocks of the pool, over all columns of a 2-D mesh.
+    std::int64_t blocks() const { return blocks_; }
+    /// Positions a user may reach when all slots are taken: an even share of the pool.
+    std::int64_t paged_cache_max_seq_len() const;
+    /// Throws core::Error with the text of tt_transformers' demo when a user's share of the pool
+    /// cannot hold `prompt` + `generated` tokens.
+    void require_room(std::int64_t prompt, std::int64_t generated) const;
 
     std::shared_ptr<const dispatch::Program> decode() const { return decode_; }
     /// `rows` padded positions; built once per (rows, chunk).
@@ -58,8 +69,10 @@ public:
     dispatch::ChipBindings prefill_bindings(std::int64_t user, std::int64_t start,
                                             std::int64_t tokens) const;
 
-    /// Decode and the largest prefill chunk together.
-    dispatch::MemoryPlan plan_memory();
+    /// Decode and the largest prefill chunk together. Prefill programs are built only when what
+    /// comes before them fits.
+    dispatch::MemoryPlan plan_memory(dispatch::Detail detail = dispatch::Detail::Addresses,
+                                     dispatch::Rounds rounds = dispatch::Rounds::Folded);
 
 private:
     StepShape step_shape() const;
@@ -68,6 +81,9 @@ private:
     tensor::Bindings chip_bindings(std::int32_t chip) const;
     bool users_split() const { return profile_.is_2d(); }
     std::int64_t users_per_chip() const;
+    std::int64_t columns() const { return users_split() ? mesh_.shape.cols : 1; }
+    std::int64_t share() const;
+    void size_pool();
 
     Config config_;
     Precision precision_;
@@ -78,6 +94,7 @@ private:
     std::int64_t slots_ = 1;
     std::int64_t block_size_ = 0;
     std::int64_t blocks_per_user_ = 1;
+    std::int64_t blocks_ = 1;
     std::shared_ptr<const dispatch::Program> decode_;
     std::map<std::pair<std::int64_t, StepShape::Chunk>, std::shared_ptr<const dispatch::Program>>
         prefills_;

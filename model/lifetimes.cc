@@ -22,7 +22,11 @@ std::vector<BufferRef> reads(const Command& command) {
 }
 
 std::vector<BufferRef> writes(const Command& command) {
-    if (const auto* op = std::get_if<dispatch::OpCommand>(&command.body)) return op->outputs;
+    if (const auto* op = std::get_if<dispatch::OpCommand>(&command.body)) {
+        std::vector<BufferRef> made = op->outputs;
+        if (op->scratch.buffer >= 0) made.push_back(op->scratch);
+        return made;
+    }
     if (const auto* move = std::get_if<CollectiveCommand>(&command.body)) {
         std::vector<BufferRef> made{move->output};
         if (move->staging.buffer >= 0) made.push_back(move->staging);

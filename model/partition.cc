@@ -35,6 +35,8 @@ Owner owner_of(tensor::Role role, ValueKind kind) {
         case tensor::Role::WeightLmHead:
             return Owner::LmHead;
         case tensor::Role::KvCache:
+        case tensor::Role::LatentCache:
+        case tensor::Role::ConvState:
             return Owner::KvCache;
         default:
             return kind == ValueKind::Weight ? Owner::Weights : Owner::Activations;
@@ -163,8 +165,11 @@ private:
         const auto key = std::make_pair(id, key_of(effective));
         if (const auto found = moved_.find(key); found != moved_.end()) return found->second;
         Located now = from;
-        // The minor axis first: a value sharded twice along one dim is minor in axis 1.
-        for (const int axis : {1, 0}) {
+        // The minor axis first: a value sharded twice along one dim is minor in axis 1. Cut from a
+        // whole value it comes last.
+        const bool cut_twice = from.placed == Placements{} && effective[0].is_sharded() &&
+                               effective[0] == effective[1];
+        for (const int axis : cut_twice ? std::array{0, 1} : std::array{1, 0}) {
             now = move_to(writer_, graph_.value(id).name, now, axis, effective[at(axis)],
                           all_reduce_form(profile_, graph_.value(id).role, axis));
         }
@@ -209,13 +214,17 @@ private:
         return result;
     }
 
-    // Partial sums on a 2-D mesh are made in the collectives' format.
+    // What the profile says of an op: partial sums on a 2-D mesh are made in the collectives'
+    // format, and experts are given the rows that the software gives them.
     tensor::Op with_payload(const tensor::Node& node, const std::vector<Placements>& out) const {
         tensor::Op op = node.op;
         auto* linear = std::get_if<tensor::Linear>(&op);
-        if (linear == nullptr || profile_.payload != Profile::Payload::CclDtype) return op;
+        auto* experts = std::get_if<tensor::Experts>(&op);
+        if (experts != nullptr) experts->rows = profile_.expert_rows;
         const bool sums = out.front()[0].is_partial() || out.front()[1].is_partial();
-        if (sums) linear->out = precision_.ccl;
+        if (!sums || profile_.payload != Profile::Payload::CclDtype) return op;
+        if (linear != nullptr) linear->out = precision_.ccl;
+        if (experts != nullptr) experts->out = precision_.ccl;
         return op;
     }
 
@@ -285,8 +294,18 @@ private:
             body.outputs.push_back(ref);
             results.push_back({ref, now.outputs[i]});
         }
+        const core::Bytes scratch = tensor::scratch(op, in, {});
+        if (scratch.value > 0) body.scratch = scratch_buffer(node.name, scratch);
         writer_.emit(node.name).body = std::move(body);
         for (std::size_t i = 0; i < node.outputs.size(); ++i) settle(node.outputs[i], results[i]);
+    }
+
+    // What an op needs while it runs, in DRAM as intermediate tensors of prefill are.
+    BufferRef scratch_buffer(const std::string& label, core::Bytes size) {
+        constexpr tensor::DType kDtype = tensor::DType::BFloat16;
+        const std::int64_t tiles = core::ceil_div(size.value, tensor::tile_bytes(kDtype).value);
+        const Spec spec{{tiles * tensor::kTileSide, tensor::kTileSide}, kDtype};
+        return writer_.activation(label + ".scratch", spec, spec, {}, {mesh::BufferType::Dram});
     }
 
     Placements pinned_places(ValueId id, const Placements& placed) const {

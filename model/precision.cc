@@ -62,8 +62,9 @@ Precision performance(std::string_view base, std::int32_t layers) {
     Precision precision;
     precision.name = "performance";
     const bool qwen7 = starts_with_any(base, {"Qwen2.5-7B", "Qwen2.5-VL-7B"});
-    const LayerPrecision layer =
-        qwen7 ? bf16_attention(default_layer()) : bfp4_gate_up(default_layer());
+    LayerPrecision layer = qwen7 ? bf16_attention(default_layer()) : bfp4_gate_up(default_layer());
+    // models/demos/gpt_oss/tt/mlp.py: weight_dtype=ttnn.bfloat4_b for all three expert matrices.
+    if (starts_with_any(base, {"gpt-oss", "GPT-OSS"})) layer.ff2 = DType::BFloat4_b;
     precision.layers.assign(static_cast<std::size_t>(layers), layer);
     // model_params/Llama-3.1-8B-Instruct/performance_decoder_config.json: decoder 31 keeps bfp8.
     if (base == "Llama-3.1-8B" && layers == 32) precision.layers[31] = default_layer();

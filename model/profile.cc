@@ -27,23 +27,6 @@ bool gathers_before_wo(const Config& config, const fabric::Mesh& mesh, const Pro
            profile.topology[1] == fabric::Topology::Ring && config.hidden_size % 2048 == 0;
 }
 
-// model_config.py: lm_head_core_grid takes the most rows of 8 cores that divide dim, else fewer
-// columns.
-std::int64_t lm_head_cores(std::int64_t dim, std::int64_t chips) {
-    std::int64_t rows_from = 8;
-    if (chips == kGalaxyChips) {
-        rows_from = 4;
-        while (rows_from > 1 && dim % (32 * 32 * rows_from) != 0) --rows_from;
-    }
-    for (std::int64_t cols = 8; cols > 0; --cols) {
-        for (std::int64_t rows = rows_from; rows > 0; --rows) {
-            if (dim % (32 * rows * cols) == 0) return rows * cols;
-        }
-        rows_from = 8;
-    }
-    return 1;
-}
-
 // lm_head.py and model_config.py, max_columns_per_device_lm_head: 668 columns per core on Wormhole;
 // on Blackhole an eighth of Llama's vocabulary, less on 4 and 8 chips.
 std::int64_t lm_head_columns(const Config& config, const fabric::Mesh& mesh) {
@@ -55,6 +38,53 @@ std::int64_t lm_head_columns(const Config& config, const fabric::Mesh& mesh) {
     if (chips == 4) return kLlamaVocab / 4 / 8;
     if (chips == 8) return kLlamaVocab / 8 / 16;
     return kLlamaVocab / 8;
+}
+
+const LayerConfig* layer_with_experts(const Config& config) {
+    for (const LayerConfig& layer : config.layers) {
+        if (layer.feed_forward == LayerConfig::FeedForward::Experts) return &layer;
+    }
+    return nullptr;
+}
+
+using ExpertsOver = Profile::ExpertsOver;
+
+/// Every chip has whole tiles of an expert's columns, and equally many experts.
+bool shares_evenly(const LayerConfig& layer, const std::array<ExpertsOver, 2>& over,
+                   mesh::Shape shape) {
+    std::int64_t widths = 1;
+    std::int64_t experts = 1;
+    for (const int axis : {0, 1}) {
+        const bool by_width = over[static_cast<std::size_t>(axis)] == ExpertsOver::Width;
+        (by_width ? widths : experts) *= shape.extent(axis);
+    }
+    const std::int64_t unit = widths > 1 ? tensor::kTileSide * widths : 1;
+    return layer.expert_intermediate_size % unit == 0 && layer.experts % experts == 0;
+}
+
+// mixtral_moe.py and mixtral_mlp.py of tt_transformers know one layout: as many chips as experts,
+// one whole expert on each, which multiplies all rows. GUESS for all else: columns of every expert
+// on 1-D meshes while they are whole tiles, else the experts; on 2-D meshes one along each axis.
+void place_experts(const Config& config, Profile& profile) {
+    const LayerConfig* layer = layer_with_experts(config);
+    if (layer == nullptr) return;
+    if (!profile.is_2d() && layer->experts == profile.shape.chips() &&
+        config.architecture == Architecture::Mixtral) {
+        profile.experts_over.fill(ExpertsOver::Experts);
+        profile.expert_rows = tensor::Experts::Rows::All;
+        return;
+    }
+    constexpr ExpertsOver kWidth = ExpertsOver::Width;
+    constexpr ExpertsOver kExperts = ExpertsOver::Experts;
+    std::vector<std::array<ExpertsOver, 2>> choices{{kWidth, kWidth}, {kExperts, kExperts}};
+    if (profile.is_2d()) {
+        choices = {{kWidth, kExperts}, {kExperts, kWidth}, {kExperts, kExperts}, {kWidth, kWidth}};
+    }
+    for (const auto& over : choices) {
+        if (!shares_evenly(*layer, over, profile.shape)) continue;
+        profile.experts_over = over;
+        return;
+    }
 }
 
 Profile tt_transformers(const Config& config, const fabric::Mesh& mesh) {
@@ -84,7 +114,19 @@ Profile tt_transformers(const Config& config, const fabric::Mesh& mesh) {
     } else if (config.hidden_size > 4096) {
         profile.prefill_norm = NormForm::GatherStatistics;
     }
+    place_experts(config, profile);
     return profile;
+}
+
+bool is_of_experts(Role role) {
+    return role == Role::WeightExpertsGateUp || role == Role::WeightExpertsDown ||
+           role == Role::BiasExpertsGateUp || role == Role::BiasExpertsDown;
+}
+
+Placement of_experts(Role role, ExpertsOver over) {
+    if (over == ExpertsOver::Experts) return Placement::sharded(0);
+    if (role == Role::WeightExpertsGateUp) return Placement::sharded(2);
+    return role == Role::BiasExpertsDown ? Placement::partial() : Placement::sharded(1);
 }
 
 Placements one_dimensional(const Profile& profile, Role role) {
@@ -94,13 +136,25 @@ Placements one_dimensional(const Profile& profile, Role role) {
     switch (role) {
         case Role::EmbeddingTable:
         case Role::WeightQkv:
+        case Role::WeightColumns:
         case Role::WeightGateUp:
         case Role::WeightLmHead:
         case Role::KvCache:
             along = Placement::sharded(1);
             break;
+        case Role::BiasDown:
+            along = Placement::partial();  // beside the sums of the rows of w2
+            break;
         case Role::BiasQkv:
+        case Role::BiasGateUp:
+        case Role::BiasO:
+        case Role::BiasLmHead:
+        case Role::WeightLatentIn:
+        case Role::WeightLatentHeads:
             along = Placement::sharded(0);
+            break;
+        case Role::ConvState:
+            along = Placement::sharded(2);
             break;
         case Role::WeightO:
             along = Placement::sharded(profile.wo == Profile::AttentionOut::ColumnParallel ? 1 : 0);
@@ -120,29 +174,51 @@ Placements two_dimensional(Role role) {
         case Role::EmbeddingTable:
             return {Placement::replicated(), Placement::sharded(1)};
         case Role::NormWeight:
+        case Role::BiasO:
+        case Role::LatentCache:
+        case Role::WeightLatentIn:
             return {Placement::replicated(), Placement::sharded(0)};
         case Role::BiasQkv:
+        case Role::BiasLmHead:
+        case Role::WeightLatentHeads:
             return {Placement::sharded(0), Placement::replicated()};
         case Role::WeightQkv:
+        case Role::WeightColumns:
         case Role::WeightGateUp:
         case Role::WeightLmHead:
             return {Placement::sharded(1), Placement::sharded(0)};
         case Role::WeightO:
         case Role::WeightDown:
             return {Placement::sharded(0), Placement::sharded(1)};
+        case Role::BiasGateUp:
+            return {Placement::sharded(0), Placement::partial()};
+        case Role::BiasDown:
+            return {Placement::partial(), Placement::sharded(0)};
         case Role::KvCache:
             return {Placement::sharded(1), Placement::sharded(0)};
+        case Role::ConvState:
+            return {Placement::sharded(2), Placement::sharded(1)};
         default:
             return {};
     }
 }
 
-std::string divisible(const char* what, std::int64_t value, std::int64_t chips) {
-    return std::string(what) + " must be divisible by num_devices: " + std::to_string(value) +
-           " % " + std::to_string(chips);
-}
-
 }  // namespace
+
+std::int64_t lm_head_cores(std::int64_t dim, std::int64_t chips) {
+    std::int64_t rows_from = 8;
+    if (chips == kGalaxyChips) {
+        rows_from = 4;
+        while (rows_from > 1 && dim % (32 * 32 * rows_from) != 0) --rows_from;
+    }
+    for (std::int64_t cols = 8; cols > 0; --cols) {
+        for (std::int64_t rows = rows_from; rows > 0; --rows) {
+            if (dim % (32 * rows * cols) == 0) return rows * cols;
+        }
+        rows_from = 8;
+    }
+    return 1;
+}
 
 std::vector<std::string_view> software_names() { return {"tt-transformers"}; }
 
@@ -154,20 +230,32 @@ Profile software_profile(std::string_view software, const Config& config,
 }
 
 Placements placement_of(const Profile& profile, Role role, Phase) {
+    if (is_of_experts(role)) {
+        Placements placed;
+        for (const int axis : {0, 1}) {
+            const auto index = static_cast<std::size_t>(axis);
+            if (profile.shape.extent(axis) == 1) continue;
+            placed[index] = of_experts(role, profile.experts_over[index]);
+        }
+        return placed;
+    }
     return profile.is_2d() ? two_dimensional(role) : one_dimensional(profile, role);
 }
 
 std::optional<Placement> pinned(const Profile& profile, Role role, Phase phase, int axis) {
     if (!profile.is_2d()) {
         const int own = profile.shape.cols > 1 ? 1 : 0;
-        if (role == Role::Residual && axis == own) return Placement::sharded(1);
+        const bool stream = role == Role::Residual || role == Role::Contribution;
+        if (stream && axis == own) return Placement::sharded(1);
         return {};
     }
     if (axis == 0) {
-        return role == Role::Residual ? std::optional(Placement::replicated()) : std::nullopt;
+        const bool stream = role == Role::Residual || role == Role::Contribution;
+        return stream ? std::optional(Placement::replicated()) : std::nullopt;
     }
     switch (role) {
         case Role::Residual:
+        case Role::Contribution:
             return Placement::sharded(1);
         case Role::Qkv:
             // Decode: each column keeps its own users (slice_mat); prefill: all of the prompt.
@@ -185,6 +273,8 @@ std::optional<Placement> pinned(const Profile& profile, Role role, Phase phase, 
 AllReduceForm all_reduce_form(const Profile& profile, Role role, int axis) {
     // lm_head.py: a composite all-reduce over axis 1.
     if (role == Role::Logits) return AllReduceForm::ReduceScatterAllGather;
+    // ccl.py, tt_all_reduce on one axis: a reduce-scatter; what needs all of it gathers.
+    if (!profile.is_2d()) return AllReduceForm::ReduceScatterAllGather;
     return axis == 0 ? profile.reduce_rows : profile.reduce_cols;
 }
 
@@ -196,6 +286,7 @@ dispatch::MemoryConfig weight_memory(const Profile& profile, Role role) {
             memory.layout = dispatch::MemoryLayout::DramWidthSharded;
             break;
         case Role::WeightQkv:
+        case Role::WeightLatentIn:
         case Role::WeightGateUp:
         case Role::WeightDown:
             if (!galaxy) memory.layout = dispatch::MemoryLayout::DramWidthSharded;
@@ -205,25 +296,17 @@ dispatch::MemoryConfig weight_memory(const Profile& profile, Role role) {
                 memory.layout = dispatch::MemoryLayout::DramWidthSharded;
             }
             break;
+        case Role::WeightExpertsGateUp:
+        case Role::WeightExpertsDown:
+            // One expert on each chip is a matmul like others (mixtral_mlp.py, get_mem_config).
+            if (profile.expert_rows == tensor::Experts::Rows::All) {
+                memory.layout = dispatch::MemoryLayout::DramWidthSharded;
+            }
+            break;
         default:
             break;
     }
     return memory;
-}
-
-std::vector<std::string> split_problems(const Config& config, const fabric::Mesh& mesh) {
-    std::vector<std::string> problems;
-    const bool two_d = mesh.shape.rows > 1 && mesh.shape.cols > 1;
-    const std::int64_t heads_over = two_d ? mesh.shape.rows : mesh.chip_count();
-    const std::int64_t dim_over = two_d ? mesh.shape.cols : mesh.chip_count();
-    const auto check = [&problems](const char* what, std::int64_t value, std::int64_t chips) {
-        if (value % chips != 0) problems.push_back(divisible(what, value, chips));
-    };
-    check("n_heads", config.num_attention_heads, heads_over);
-    check("n_kv_heads", config.num_key_value_heads, heads_over);
-    check("dim", config.hidden_size, dim_over);
-    check("intermediate_size", config.intermediate_size, heads_over);
-    return problems;
 }
 
 }  // namespace model

@@ -47,6 +47,12 @@ struct Profile {
     enum class GateUp { ReduceScatter, AllReduce } gate_up = GateUp::AllReduce;
     NormForm decode_norm = NormForm::GatherInput;
     NormForm prefill_norm = NormForm::GatherInput;
+    /// What the experts of a layer share out along each axis: the columns of every expert, or the
+    /// experts themselves.
+    enum class ExpertsOver { Width, Experts };
+    std::array<ExpertsOver, 2> experts_over{};
+    /// The rows an expert multiplies.
+    tensor::Experts::Rows expert_rows = tensor::Experts::Rows::Chosen;
     /// Partial sums on 2-D meshes travel in the precision's ccl format.
     enum class Payload { OwnDtype, CclDtype } payload = Payload::OwnDtype;
 
@@ -69,7 +75,8 @@ AllReduceForm all_reduce_form(const Profile& profile, tensor::Role role, int axi
 /// DRAM-sharded or interleaved.
 dispatch::MemoryConfig weight_memory(const Profile& profile, tensor::Role role);
 
-/// "Do the heads split": empty when they do, else the texts of tt_transformers with both numbers.
-std::vector<std::string> split_problems(const Config& config, const fabric::Mesh& mesh);
+/// Cores of the LM head: the most rows of 8 that divide dim, else fewer columns; 1 where nothing
+/// divides (model_config.py: lm_head_core_grid).
+std::int64_t lm_head_cores(std::int64_t dim, std::int64_t chips);
 
 }  // namespace model

@@ -23,6 +23,7 @@ const dispatch::Buffer& buffer_named(const dispatch::Program& program, const std
 
 Replica::Replica(Deployment& deployment, const Checkpoint& checkpoint, Trace trace)
     : deployment_(deployment), checkpoint_(checkpoint), trace_mode_(trace) {
+    require_runs(deployment.config(), "config.json");
     const fabric::Mesh& mesh = deployment.mesh();
     const dispatch::DeviceOptions& options = deployment.options().device;
     device_ = std::make_unique<dispatch::MeshDevice>(0, mesh, options);

@@ -27,8 +27,9 @@ class Replica {
 public:
     enum class Trace { Off, On };
 
-    /// Places and loads everything. Throws core::Error for a checkpoint that does not match; check
-    /// `shortage()` before use: not fitting is an answer.
+    /// Places and loads everything. Throws core::Error for a checkpoint that does not match and for
+    /// a network of which only the sizes are known; check `shortage()` before use: not fitting is
+    /// an answer.
     Replica(Deployment& deployment, const Checkpoint& checkpoint, Trace trace);
     ~Replica();
 

@@ -128,7 +128,8 @@ inline Readings simulated(const Deployment& deployment, const Steps& steps, Deco
 }
 
 /// What really happened to the values.
-inline Readings executed(const Deployment& deployment, const Steps& steps, Decode mode) {
+inline Readings executed(const Deployment& deployment, const Steps& steps, Decode mode,
+                         const Checkpoint& checkpoint = demo_checkpoint()) {
     const dispatch::DeviceOptions& options = deployment.options().device;
     dispatch::MeshDevice device(0, deployment.mesh(), options);
     dispatch::Executor executor(deployment.mesh(),
@@ -139,8 +140,7 @@ inline Readings executed(const Deployment& deployment, const Steps& steps, Decod
     std::set<std::string> loaded;
     play(steps, mode, device,
          [&](const dispatch::Program& program, const dispatch::Session& session) {
-             load_weights(program, session, executor, demo_checkpoint(), deployment.config(),
-                          loaded);
+             load_weights(program, session, executor, checkpoint, deployment.config(), loaded);
          });
     Readings readings;
     readings.dram_peak = executor.peak_per_bank(mesh::BufferType::Dram);

@@ -1,4 +1,4 @@
-// The config.json files of real models (tests/data/configs) against what is published about
+// The config.json files of real models (models/configs) against what is published about
 // them: sizes as on the model cards, and parameters counted from the sizes of every layer.
 // Invariant: every folder there has a row here. Parameters are those of the text part.
 #include <gtest/gtest.h>
@@ -77,7 +77,7 @@ constexpr Published kPublished[] = {
 };
 
 std::filesystem::path configs() {
-    return std::filesystem::path(TESSERA_SOURCE_DIR) / "tests/data/configs";
+    return std::filesystem::path(TESSERA_SOURCE_DIR) / "models/configs";
 }
 
 Config published(const std::string& folder) { return model::load_config(configs() / folder); }
@@ -364,14 +364,14 @@ TEST(PublishedConfigs, facts_of_the_architectures) {
     EXPECT_TRUE(published("Phi-mini-MoE-instruct").lm_head_bias);
 }
 
-TEST(PublishedConfigs, five_architectures_run_and_the_others_say_that_they_do_not) {
+TEST(PublishedConfigs, six_architectures_run_and_the_others_say_that_they_do_not) {
     // Building another architecture as a Llama would give plausible nonsense.
     for (const Published& row : kPublished) {
         SCOPED_TRACE(row.folder);
         const Config config = published(row.folder);
         const std::set<std::string_view> runs{"LlamaForCausalLM", "Qwen2ForCausalLM",
                                               "Qwen3ForCausalLM", "MistralForCausalLM",
-                                              "Phi3ForCausalLM"};
+                                              "Phi3ForCausalLM", "MixtralForCausalLM"};
         if (runs.contains(name(config.architecture))) {
             EXPECT_EQ(support(config), model::Support::Runs);
             EXPECT_NO_THROW(require_runs(config, "config.json"));
@@ -381,7 +381,7 @@ TEST(PublishedConfigs, five_architectures_run_and_the_others_say_that_they_do_no
         EXPECT_PRED2(contains, message_of<Error>([&] { require_runs(config, "config.json"); }),
                      "config.json: architectures: expected one that can be run "
                      "(LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, MistralForCausalLM, "
-                     "Phi3ForCausalLM), got \"" +
+                     "Phi3ForCausalLM, MixtralForCausalLM), got \"" +
                          std::string(name(config.architecture)) + "\"");
     }
 }

@@ -1,5 +1,6 @@
 #include "model/deployment.h"
 
+#include <algorithm>
 #include <set>
 
 #include "tests/model/model_fixture.h"
@@ -74,6 +75,103 @@ TEST(Deployment, a_paged_cache_has_a_block_for_every_page_of_a_user) {
     EXPECT_EQ(contiguous->decode_bindings({0, 0, 0})[0].page_table.block_size, 256);
 }
 
+TEST(Deployment, a_pool_of_blocks_is_shared_by_the_users) {
+    // 20 blocks of 64 for 3 users of 256 positions: 6 each, of which 4 are needed; 8 blocks give 2
+    // each, and what is beyond has no block.
+    DeploymentOptions options = demo_options(3);
+    options.block_size = 64;
+    options.max_num_blocks = 20;
+    const auto roomy = demo_on(mesh_named("n300"), "bf16", options);
+    EXPECT_EQ(roomy->blocks(), 20);
+    EXPECT_EQ(roomy->paged_cache_max_seq_len(), 256);
+    options.max_num_blocks = 8;
+    const auto tight = demo_on(mesh_named("n300"), "bf16", options);
+    EXPECT_EQ(tight->blocks_per_user(), 4);
+    EXPECT_EQ(tight->paged_cache_max_seq_len(), 128);
+    EXPECT_EQ(tight->decode_bindings({0, 0, 0})[0].page_table.blocks,
+              (std::vector<std::int32_t>{0, 1, -1, -1, 2, 3, -1, -1, 4, 5, -1, -1}));
+}
+
+TEST(Deployment, a_pool_takes_the_memory_of_its_blocks_whatever_the_context_is) {
+    // tt_transformers: paged pool = blocks x block_size positions, for all users together.
+    DeploymentOptions options;
+    options.block_size = 32;
+    options.max_num_blocks = 1024;
+    std::set<std::int64_t> caches;
+    for (const std::int64_t context : {4096, 32768}) {
+        for (const std::int64_t batch : {1, 32}) {
+            options.context = context;
+            options.batch = batch;
+            Deployment deployment = deployed(kLlama8B, "n150", "Llama-3.1-8B", options);
+            const dispatch::MemoryPlan plan = deployment.plan_memory();
+            ASSERT_TRUE(plan.fits());
+            caches.insert(plan.dram.live.at(Owner::KvCache).value);
+        }
+    }
+    ASSERT_EQ(caches.size(), 1u);
+    EXPECT_GE(*caches.begin(), 32768LL * 69'632);
+    // On a Galaxy a quarter of the pool and an eighth of the KV heads are on a chip.
+    options.batch = 32;
+    Deployment galaxy = deployed(kLlama8B, "galaxy", "Llama-3.1-8B", options);
+    const std::int64_t chip = galaxy.plan_memory().dram.live.at(Owner::KvCache).value;
+    EXPECT_GE(chip, 32768LL * 69'632 / 32);
+    EXPECT_LT(chip, 32768LL * 69'632 / 32 + 64 * 12 * 1088);
+}
+
+TEST(Deployment, users_that_need_more_blocks_than_the_pool_are_an_error) {
+    // tenstorrent/tt-metal: models/tt_transformers/demo/simple_text_demo.py: g + p <= block_size x
+    // blocks / batch.
+    DeploymentOptions options = demo_options(3);
+    options.block_size = 64;
+    options.max_num_blocks = 8;
+    const auto tight = demo_on(mesh_named("n300"), "bf16", options);
+    EXPECT_NO_THROW(tight->require_room(100, 28));
+    const std::string text = error_text([&] { tight->require_room(100, 29); });
+    EXPECT_TRUE(
+        text.starts_with("max_generated_tokens (29) needs to be <= than "
+                         "paged_cache_max_seq_len (128.0)"))
+        << text;
+    // A step that would write beyond its blocks never runs.
+    EXPECT_NO_THROW(tight->decode_bindings({127, -1, 0}));
+    EXPECT_THROW(tight->decode_bindings({128, -1, 0}), core::Error);
+    EXPECT_NO_THROW(tight->prefill_bindings(1, 0, 128));
+    EXPECT_THROW(tight->prefill_bindings(1, 64, 65), core::Error);
+}
+
+TEST(Deployment, a_pool_needs_a_block_size_and_whole_columns) {
+    // Users are split over the columns of a Galaxy, and so are their blocks.
+    DeploymentOptions options = demo_options(4);
+    options.max_num_blocks = 16;
+    EXPECT_NE(error_text([&] { demo_on(mesh_named("n300"), "bf16", options); }).find("block_size"),
+              std::string::npos);
+    options.block_size = 64;
+    EXPECT_EQ(demo_on(mesh_named("galaxy"), "bf16", options)->paged_cache_max_seq_len(), 256);
+    options.max_num_blocks = 18;
+    EXPECT_NE(error_text([&] {
+                  demo_on(mesh_named("galaxy"), "bf16", options);
+              }).find("a multiple of 4 columns"),
+              std::string::npos);
+}
+
+TEST(Deployment, semaphores_of_collectives_take_l1_of_every_core) {
+    // 36 global semaphores of 4 B per core, each rounded to the block of 32 B; one chip has none.
+    const auto held = [](const char* mesh) {
+        return demo_on(mesh_named(mesh), "bf16", demo_options(1))->plan_memory().holdings;
+    };
+    const auto semaphores = [](const std::vector<dispatch::Holding>& holdings) {
+        return std::ranges::find(holdings, "ccl.semaphores", &dispatch::Holding::name);
+    };
+    const std::vector<dispatch::Holding> two = held("n300");
+    const auto found = semaphores(two);
+    ASSERT_NE(found, two.end());
+    EXPECT_EQ(found->owner, Owner::Collectives);
+    EXPECT_EQ(found->type, mesh::BufferType::L1);
+    EXPECT_EQ(found->instances, 36);
+    EXPECT_EQ(found->per_bank.value, 32);
+    const std::vector<dispatch::Holding> one = held("n150");
+    EXPECT_EQ(semaphores(one), one.end());
+}
+
 TEST(Deployment, a_prefill_program_is_built_once) {
     // Programs are known by their address: a second one would be warmed up again.
     const auto deployment = demo_on(mesh_named("n300"), "bf16", demo_options(1));
@@ -87,6 +185,7 @@ TEST(Deployment, heads_that_do_not_divide_are_an_error_with_both_numbers) {
     // The demo model has 8 KV heads; half of them do not go over 8 chips.
     Config config = demo_config();
     config.num_key_value_heads = 4;
+    for (LayerConfig& layer : config.layers) layer.kv_heads = 4;
     const std::string text = error_text([&] {
         Deployment(config, precision_preset("bf16", "", 4), mesh_named("t3k"), demo_options(1));
     });

@@ -113,20 +113,5 @@ TEST(PlacementOf, shards_heads_and_dim_as_tt_transformers_does) {
     EXPECT_EQ(on(grid, Role::RopeTable), (Placements{all, all}));
 }
 
-TEST(SplitProblems, heads_that_do_not_divide_are_reported_with_both_numbers) {
-    // Qwen2.5-7B: 28 heads and 4 KV heads run on 2 and 4 chips, not on 8.
-    Config config = llama({3584, 18944, 28, 28, 4});
-    EXPECT_EQ(split_problems(config, mesh_named("n300")), std::vector<std::string>{});
-    EXPECT_EQ(split_problems(config, mesh_named("n150x4")), std::vector<std::string>{});
-    EXPECT_EQ(split_problems(config, mesh_named("t3k")),
-              (std::vector<std::string>{"n_heads must be divisible by num_devices: 28 % 8",
-                                        "n_kv_heads must be divisible by num_devices: 4 % 8"}));
-    // On a 2-D mesh heads go over the rows and dim over the columns.
-    EXPECT_EQ(split_problems(config, mesh_named("t3k:2x4")), std::vector<std::string>{});
-    config.hidden_size = 3586;
-    EXPECT_EQ(split_problems(config, mesh_named("t3k:2x4")),
-              std::vector<std::string>{"dim must be divisible by num_devices: 3586 % 4"});
-}
-
 }  // namespace
 }  // namespace model::testing

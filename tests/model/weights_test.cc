@@ -4,6 +4,7 @@
 #include <cstring>
 #include <functional>
 
+#include "model/head_padding.h"
 #include "tensor/formats.h"
 #include "tests/core/temp_folder.h"
 #include "tests/model/model_fixture.h"
@@ -226,6 +227,50 @@ TEST(LoadWeights, two_axes_cut_both_ways) {
         });
         model.expect("tok_embeddings", chip, [&](std::int64_t token, std::int64_t n) {
             return value_of(kEmbed, token, col * 32 + n);
+        });
+    }
+}
+
+TEST(LoadWeights, padded_heads_come_from_their_sources_or_are_zeros) {
+    // 3 heads over one KV head on two chips are 4 over 2: chip 0 has queries 0 and 1, chip 1 has
+    // query 2 and a head of zeros, both have the KV head; rows of wo go with the queries.
+    Config config = small_config();
+    config.num_attention_heads = 3;
+    config.num_key_value_heads = 1;
+    std::vector<Tensor> tensors = small_tensors();
+    for (Tensor& tensor : tensors) {
+        if (tensor.marker == kQ) tensor.shape = {96, 64};
+        if (tensor.marker == kK || tensor.marker == kV) tensor.shape = {32, 64};
+        if (tensor.marker == kO) tensor.shape = {64, 96};
+    }
+    const Loaded model("n300", tensors, pad_heads(config, 2));
+    EXPECT_EQ(model.buffer("attention.wqkv").global.shape.text(), "[64, 256]");
+    for (const std::int32_t chip : {0, 1}) {
+        model.expect("attention.wqkv", chip, [chip](std::int64_t k, std::int64_t n) {
+            const bool zeros = chip == 1 && n >= 32 && n < 64;
+            if (n < 64) return zeros ? 0.0F : value_of(kQ, meta_row(chip * 64 + n), k);
+            if (n < 96) return value_of(kK, meta_row(n - 64), k);
+            return value_of(kV, n - 96, k);
+        });
+        model.expect("attention.wo", chip, [chip](std::int64_t k, std::int64_t n) {
+            return chip == 1 && k >= 32 ? 0.0F : value_of(kO, n, chip * 64 + k);
+        });
+    }
+}
+
+TEST(LoadWeights, padded_channels_of_a_feed_forward_are_zeros) {
+    // 128 channels stored as 192: columns of w1 and w3 and rows of w2 from 128 on.
+    const Config padded = pad_feed_forward(small_config(), "", 2, 3);
+    EXPECT_EQ(padded.intermediate_size, 192);
+    const Loaded model("n300", small_tensors(), padded);
+    for (const std::int32_t chip : {0, 1}) {
+        model.expect("feed_forward.w1", chip, [chip](std::int64_t k, std::int64_t n) {
+            const std::int64_t channel = chip * 96 + n;
+            return channel < 128 ? value_of(kGate, channel, k) : 0.0F;
+        });
+        model.expect("feed_forward.w2", chip, [chip](std::int64_t k, std::int64_t n) {
+            const std::int64_t channel = chip * 96 + k;
+            return channel < 128 ? value_of(kDown, n, channel) : 0.0F;
         });
     }
 }

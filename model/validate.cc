@@ -1,0 +1,199 @@
+#include "model/validate.h"
+
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "core/error.h"
+#include "model/validate_kinds.h"
+#include "model/validate_plan.h"
+
+namespace model {
+namespace {
+
+std::string joined(const auto& names) {
+    std::string text;
+    for (const auto& name : names) text += (text.empty() ? "" : ", ") + std::string(name);
+    return text;
+}
+
+const TableKind& kind_of(const core::CsvTable& table) {
+    std::string known;
+    for (const TableKind& kind : table_kinds()) {
+        const bool all = std::all_of(kind.columns.begin(), kind.columns.end(),
+                                     [&](std::string_view name) { return table.has(name); });
+        if (all) return kind;
+        known += (known.empty() ? "" : "; ") + std::string(kind.name) + ": " + joined(kind.columns);
+    }
+    throw core::Error::mismatch(table.where + ":1", "",
+                                "the columns of a kind of table (" + known + ")",
+                                core::printable(joined(table.columns)));
+}
+
+// Every question once; the answers by text.
+std::map<std::string, Answer> answer_all(const std::vector<AskedRow>& rows) {
+    std::map<std::string, Answer> answers;
+    std::vector<std::pair<const Question*, Answer*>> open;
+    for (const AskedRow& row : rows) {
+        if (!row.skipped.empty()) continue;
+        for (const Question& question : row.questions) {
+            const auto [place, is_new] = answers.try_emplace(question.text);
+            if (is_new) open.emplace_back(&question, &place->second);
+        }
+    }
+    tbb::parallel_for(std::size_t{0}, open.size(),
+                      [&](std::size_t i) { *open[i].second = guarded(open[i].first->ask); });
+    return answers;
+}
+
+bool within_twofold(double a, double b) { return a == b || (a <= 2 * b && b <= 2 * a); }
+
+Verdict verdict_of(Scoring scoring, double predicted, double measured) {
+    if (predicted == measured) return Verdict::Agrees;
+    if (scoring == Scoring::Size && within_twofold(predicted, measured)) {
+        return Verdict::WithinTwofold;
+    }
+    return Verdict::Disagrees;
+}
+
+// The answer that disagrees most speaks for the row.
+JudgedRow judge(Scoring scoring, std::int64_t line, const AskedRow& row,
+                const std::map<std::string, Answer>& answers) {
+    JudgedRow judged;
+    judged.line = line;
+    judged.group = row.group;
+    judged.measured = row.measured_text;
+    judged.measured_value = row.measured;
+    judged.why = row.skipped;
+    if (!row.skipped.empty()) return judged;
+    judged.verdict = Verdict::Agrees;
+    for (const Question& question : row.questions) {
+        const Answer& answer = answers.at(question.text);
+        const Verdict verdict = answer.unanswered.empty()
+                                    ? verdict_of(scoring, answer.value, row.measured)
+                                    : Verdict::Skipped;
+        if (!judged.asked.empty() && verdict <= judged.verdict) continue;
+        judged.verdict = verdict;
+        judged.asked = question.text;
+        judged.predicted = answer.text;
+        judged.predicted_value = answer.value;
+        judged.why = answer.unanswered.empty() ? answer.why : answer.unanswered;
+    }
+    return judged;
+}
+
+template <class Condition>
+std::optional<double> share(std::span<const JudgedRow* const> rows, Condition condition) {
+    if (rows.empty()) return {};
+    return 100.0 * static_cast<double>(std::count_if(rows.begin(), rows.end(), condition)) /
+           static_cast<double>(rows.size());
+}
+
+std::optional<double> agreement(std::span<const JudgedRow* const> rows, double measured) {
+    std::vector<const JudgedRow*> chosen;
+    std::copy_if(rows.begin(), rows.end(), std::back_inserter(chosen),
+                 [&](const JudgedRow* row) { return row->measured_value == measured; });
+    return share(chosen, [](const JudgedRow* row) { return row->verdict == Verdict::Agrees; });
+}
+
+void score_errors(Scores& scores, std::span<const JudgedRow* const> rows) {
+    std::vector<double> errors;
+    double sum = 0;
+    for (const JudgedRow* row : rows) {
+        if (row->measured_value <= 0) continue;
+        const double error = row->predicted_value / row->measured_value - 1;
+        errors.push_back(100 * std::abs(error));
+        sum += errors.back();
+    }
+    if (errors.empty()) return;
+    std::sort(errors.begin(), errors.end());
+    const std::size_t count = errors.size();
+    scores.median_ape_pct = (errors[(count - 1) / 2] + errors[count / 2]) / 2;
+    scores.mean_ape_pct = sum / static_cast<double>(count);
+    scores.p90_ape_pct = errors[(9 * count + 9) / 10 - 1];  // nearest rank
+}
+
+}  // namespace
+
+std::vector<std::string> parts_of(std::string_view text, char separator) {
+    std::vector<std::string> parts;
+    while (true) {
+        const std::size_t end = std::min(text.find(separator), text.size());
+        std::string_view part = text.substr(0, end);
+        part.remove_prefix(std::min(part.find_first_not_of(' '), part.size()));
+        part = part.substr(0, part.find_last_not_of(' ') + 1);
+        parts.emplace_back(part);
+        if (end == text.size()) return parts;
+        text.remove_prefix(end + 1);
+    }
+}
+
+std::span<const TableKind> table_kinds() {
+    static const std::array<TableKind, 2> kKinds{memory_fit_kind(), chunk_sizes_kind()};
+    return kKinds;
+}
+
+std::string_view to_text(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::Agrees:
+            return "agrees";
+        case Verdict::WithinTwofold:
+            return "within 2x";
+        case Verdict::Disagrees:
+            return "disagrees";
+        case Verdict::Skipped:
+            return "skipped";
+    }
+    return "";
+}
+
+Scores score(Scoring scoring, std::span<const JudgedRow* const> rows) {
+    Scores scores;
+    scores.rows = static_cast<std::int64_t>(rows.size());
+    if (scoring == Scoring::YesNo) {
+        scores.agree_yes_pct = agreement(rows, 1);
+        scores.agree_no_pct = agreement(rows, 0);
+        return scores;
+    }
+    const auto near = [](const JudgedRow* row) { return row->verdict != Verdict::Disagrees; };
+    scores.exact_pct =
+        share(rows, [](const JudgedRow* row) { return row->verdict == Verdict::Agrees; });
+    scores.within_2x_pct = share(rows, near);
+    scores.within_2x_or_above_pct = share(rows, [&](const JudgedRow* row) {
+        return near(row) || row->predicted_value > row->measured_value;
+    });
+    score_errors(scores, rows);
+    return scores;
+}
+
+Validation validate(const core::CsvTable& table, const ModelLibrary& library) {
+    const TableKind& kind = kind_of(table);
+    std::vector<AskedRow> asked;
+    for (const core::CsvRow& row : table.rows) {
+        asked.push_back(kind.ask(core::CsvRecord(table, row), library));
+    }
+    const std::map<std::string, Answer> answers = answer_all(asked);
+    Validation validation{std::string(kind.name), kind.scoring, {}, {}, {}, {}};
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+        validation.rows.push_back(judge(kind.scoring, table.rows[i].line, asked[i], answers));
+    }
+    std::vector<const JudgedRow*> judged;
+    std::map<std::string, std::vector<const JudgedRow*>> groups;
+    for (const JudgedRow& row : validation.rows) {
+        if (row.verdict == Verdict::Skipped) {
+            ++validation.skipped[row.why];
+            continue;
+        }
+        judged.push_back(&row);
+        groups[row.group].push_back(&row);
+    }
+    validation.scores = score(kind.scoring, judged);
+    for (const auto& [name, rows] : groups) {
+        validation.groups.push_back({name, score(kind.scoring, rows)});
+    }
+    return validation;
+}
+
+}  // namespace model

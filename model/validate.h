@@ -1,0 +1,111 @@
+// How far the simulator is from measurements: a table of them is read, every row becomes a question
+// to the planner (or the clock), and the answers are scored. The kind of a table is known by its
+// columns; a kind is one file (validate_KIND.cc): the columns it needs, how a row becomes
+// questions, how answers are scored, how rows are grouped. Invariant: equal questions are asked
+// once, and results do not depend on the number of threads.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/csv.h"
+#include "model/validate_models.h"
+
+namespace model {
+
+/// What the simulator says to one question. `value` is 1 or 0 for yes or no, else a quantity.
+struct Answer {
+    double value = 0;
+    std::string text;        // as printed: "yes", "32k"
+    std::string why;         // what decided it: the failed buffer, the free bytes, the heads
+    std::string unanswered;  // why there is no answer; empty: there is one
+};
+
+/// `text` is the whole question: equal texts have equal answers.
+struct Question {
+    std::string text;
+    std::function<Answer()> ask;
+};
+
+/// A row as its kind reads it.
+struct AskedRow {
+    std::string group;
+    std::vector<Question> questions;  // all of them must agree with the measurement
+    double measured = 0;
+    std::string measured_text;
+    std::string skipped;  // why the row asks nothing; empty: it asks
+};
+
+enum class Scoring {
+    YesNo,  // 1 or 0
+    Size,   // powers of two; 0: none
+};
+
+struct TableKind {
+    std::string_view name;                  // "memory fit"
+    std::vector<std::string_view> columns;  // that tell the kind; others are optional
+    Scoring scoring = Scoring::YesNo;
+    AskedRow (*ask)(const core::CsvRecord& record, const ModelLibrary& library) = nullptr;
+};
+
+/// All kinds there are.
+std::span<const TableKind> table_kinds();
+
+enum class Verdict { Agrees, WithinTwofold, Disagrees, Skipped };
+/// "agrees", "within 2x", "disagrees", "skipped".
+std::string_view to_text(Verdict verdict);
+
+struct JudgedRow {
+    std::int64_t line = 0;
+    std::string group;
+    std::string asked;
+    std::string predicted;
+    std::string measured;
+    Verdict verdict = Verdict::Skipped;
+    std::string why;
+    double predicted_value = 0;
+    double measured_value = 0;
+};
+
+/// Percentages over the judged rows of a table or a group; absent where they have no meaning.
+struct Scores {
+    std::int64_t rows = 0;
+    std::optional<double> agree_yes_pct;  // of the rows measured "yes"
+    std::optional<double> agree_no_pct;   // of the rows measured "no"
+    std::optional<double> exact_pct;
+    std::optional<double> within_2x_pct;
+    /// As within_2x_pct, but a measured size below what fits counts as agreeing: a chosen limit.
+    std::optional<double> within_2x_or_above_pct;
+    // Absolute percentage errors of the rows measured above 0.
+    std::optional<double> median_ape_pct;
+    std::optional<double> mean_ape_pct;
+    std::optional<double> p90_ape_pct;
+};
+
+struct GroupScores {
+    std::string name;
+    Scores scores;
+};
+
+struct Validation {
+    std::string kind;
+    Scoring scoring = Scoring::YesNo;
+    Scores scores;
+    std::vector<GroupScores> groups;              // by name
+    std::map<std::string, std::int64_t> skipped;  // rows by reason
+    std::vector<JudgedRow> rows;                  // all of them, in the order of the table
+};
+
+/// Scores of the rows that are not skipped.
+Scores score(Scoring scoring, std::span<const JudgedRow* const> rows);
+
+/// Throws core::Error when the columns match no kind, or a field is bad.
+Validation validate(const core::CsvTable& table, const ModelLibrary& library);
+
+}  // namespace model

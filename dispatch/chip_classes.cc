@@ -52,6 +52,8 @@ std::uint64_t work_fingerprint(const tensor::Bindings& bindings) {
     print.add(bindings.user);
     print.add(bindings.page_table.block_size);
     print.add(bindings.page_table.blocks_per_user);
+    print.add(static_cast<std::int64_t>(bindings.expert_rows.size()));
+    for (const std::int64_t rows : bindings.expert_rows) print.add(rows);
     print.add(static_cast<std::int64_t>(bindings.positions.size()));
     for (const std::int32_t position : bindings.positions) print.add(position);
     add_presence(print, bindings);

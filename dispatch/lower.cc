@@ -1,6 +1,7 @@
 #include "dispatch/lower.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 
 #include "core/error.h"
@@ -122,6 +123,19 @@ void lower_matmul(KernelPlan& plan, std::span<const Spec> in, std::span<const Sp
                              {"out", tile_of(out[0]) * (m * n)}};
 }
 
+// GUESS: the products of the experts run one after the other, each like a matmul of its own; the
+// plan is that of one expert's w1 on all rows (tenstorrent/tt-metal: ttnn sparse_matmul, and
+// models/tt_transformers/tt/mixtral_mlp.py, which takes the ordinary matmuls).
+void lower_experts(KernelPlan& plan, const tensor::Experts& op, std::span<const Spec> in,
+                   std::span<const MemoryConfig> placed, const LowerContext& context) {
+    const Spec& w1 = in[2];
+    const Spec weight{{w1.shape[1], w1.shape[2]}, w1.dtype, w1.layout};
+    const Spec hidden{{in[0].shape[0], w1.shape[2]}, op.hidden, tensor::Layout::Tile};
+    const std::array<Spec, 2> operands{in[0], weight};
+    const std::array<MemoryConfig, 2> places{placed[0], placed[2]};
+    lower_matmul(plan, operands, std::span(&hidden, 1), places, context);
+}
+
 void lower_norm(KernelPlan& plan, std::span<const Spec> in, std::span<const Spec> out,
                 const LowerContext& context) {
     const Spec& x = in[0];
@@ -232,6 +246,8 @@ KernelPlan lower(const tensor::Op& op, std::span<const Spec> in, std::span<const
     }
     if (std::holds_alternative<tensor::Linear>(op)) {
         lower_matmul(plan, in, out, placed, context);
+    } else if (const auto* experts = std::get_if<tensor::Experts>(&op)) {
+        lower_experts(plan, *experts, in, placed, context);
     } else if (is_attention(op)) {
         lower_attention(plan, in, out, context);
     } else if (is_norm(op)) {

@@ -77,6 +77,7 @@ struct OpCommand {
     std::vector<BufferRef> inputs;
     std::vector<BufferRef> outputs;
     KernelPlan plan;
+    BufferRef scratch{};  // memory while it runs, tensor::scratch bytes; buffer -1: none
 };
 
 /// A collective along one mesh axis, or (axis -1) over the whole mesh in row-major order.

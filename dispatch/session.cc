@@ -1,9 +1,34 @@
 #include "dispatch/session.h"
 
+#include <utility>
+
 #include "core/error.h"
 
 namespace dispatch {
 namespace {
+
+/// What a round begins with, as far as rounds can change it: the temporaries that live (by place in
+/// the run's table) at their addresses, and how many programs are loaded.
+struct Memory {
+    std::vector<std::pair<std::int64_t, std::int64_t>> live;
+    std::int64_t programs = -1;
+    bool operator==(const Memory&) const = default;
+};
+
+/// Decides which rounds of a segment are walked.
+class Folding {
+public:
+    /// True when the round that `now` begins repeats the one two before: pairs may be left out.
+    bool repeats(Memory now) {
+        const bool same = now == before_last_;
+        before_last_ = std::exchange(last_, std::move(now));
+        return same;
+    }
+
+private:
+    Memory last_;
+    Memory before_last_;
+};
 
 std::string core_range(mesh::Grid grid) {
     return "[(x=0,y=0) - (x=" + std::to_string(grid.x - 1) + ",y=" + std::to_string(grid.y - 1) +
@@ -68,6 +93,18 @@ struct Session::Run {
         }
     }
 
+    Memory memory() const {
+        Memory now{{}, session.device_.cached_programs()};
+        std::int64_t place = 0;
+        for (const auto& instances : live) {
+            for (const std::optional<DeviceBuffer>& buffer : instances) {
+                if (buffer) now.live.emplace_back(place, buffer->operand.address);
+                ++place;
+            }
+        }
+        return now;
+    }
+
     std::optional<Shortage> check_clash(const Command& command) {
         const auto* op = std::get_if<OpCommand>(&command.body);
         if (op == nullptr) return {};
@@ -79,8 +116,12 @@ struct Session::Run {
         const mesh::BankAllocator& l1 = session.device_.allocator(mesh::BufferType::L1);
         const mesh::CircularBufferRegion region{session.programs_run_, core_range(op->plan.grid),
                                                 l1.config().base + used.value};
-        auto text = mesh::circular_buffer_failure(region, l1.lowest_allocated(),
-                                                  session.device_.mesh().system.chip.l1.size);
+        const core::Bytes l1_size = session.device_.mesh().system.chip.l1.size;
+        if (session.watcher_ != nullptr) {
+            const std::int64_t floor = l1.lowest_allocated().value_or(l1_size.value);
+            session.watcher_->op(command, {used, core::Bytes{floor - region.end}});
+        }
+        auto text = mesh::circular_buffer_failure(region, l1.lowest_allocated(), l1_size);
         if (!text) return {};
         return Shortage{command.label, {}, std::move(text)};
     }
@@ -114,7 +155,7 @@ struct Session::Run {
     }
 };
 
-Session::Session(MeshDevice& device) : device_(device) {}
+Session::Session(MeshDevice& device, Rounds rounds) : device_(device), rounds_(rounds) {}
 Session::~Session() = default;
 
 std::optional<Shortage> Session::place(std::shared_ptr<const Program> program) {
@@ -130,7 +171,7 @@ std::optional<Shortage> Session::place(std::shared_ptr<const Program> program) {
                 instance_name(buffer, static_cast<std::int32_t>(instances.size()));
             auto result = device_.allocate(name, buffer.owner, buffer.spec, buffer.memory);
             if (auto* failure = std::get_if<mesh::Failure>(&result)) {
-                return Shortage{name, std::move(*failure), {}};
+                return told(Shortage{name, std::move(*failure), {}});
             }
             instances.push_back(std::get<DeviceBuffer>(std::move(result)));
         }
@@ -154,22 +195,44 @@ std::optional<Shortage> Session::run(const std::shared_ptr<const Program>& progr
         run.live.emplace_back(static_cast<std::size_t>(buffer.instances));
     }
     for (const Segment& segment : program->segments) {
-        for (std::int32_t round = 0; round < segment.repeat; ++round) {
-            const std::int32_t layer = segment.first_layer + round;
-            for (const Command& command : segment.commands) {
-                if (auto shortage = run.allocate(command, layer)) return shortage;
-                if (auto shortage = run.check_clash(command)) return shortage;
-                try {
-                    run.enqueue(command, layer);
-                } catch (const OutOfMemory& error) {
-                    return Shortage{"binaries of " + command.label, error.failure, {}};
-                }
-                run.release(command, layer);
-            }
-        }
+        if (auto shortage = run_segment(run, segment)) return told(std::move(shortage));
     }
     ++programs_run_;
     return {};
+}
+
+std::optional<Shortage> Session::run_segment(Run& run, const Segment& segment) {
+    Folding folding;
+    for (std::int32_t round = 0; round < segment.repeat; ++round) {
+        if (rounds_ == Rounds::Folded && segment.repeat > 3 && folding.repeats(run.memory())) {
+            const std::int32_t pairs = (segment.repeat - round) / 2;
+            if (watcher_ != nullptr) watcher_->pairs_skipped(pairs);
+            round += 2 * pairs;
+            if (round == segment.repeat) break;
+        }
+        if (watcher_ != nullptr) watcher_->round_begins(round);
+        for (const Command& command : segment.commands) {
+            if (auto shortage = step(run, command, segment.first_layer + round)) return shortage;
+        }
+    }
+    return {};
+}
+
+std::optional<Shortage> Session::step(Run& run, const Command& command, std::int32_t layer) {
+    if (auto shortage = run.allocate(command, layer)) return shortage;
+    if (auto shortage = run.check_clash(command)) return shortage;
+    try {
+        run.enqueue(command, layer);
+    } catch (const OutOfMemory& error) {
+        return Shortage{"binaries of " + command.label, error.failure, {}};
+    }
+    run.release(command, layer);
+    return {};
+}
+
+std::optional<Shortage> Session::told(std::optional<Shortage> shortage) const {
+    if (shortage && watcher_ != nullptr) watcher_->ran_short(*shortage);
+    return shortage;
 }
 
 }  // namespace dispatch

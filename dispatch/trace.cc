@@ -59,7 +59,7 @@ TraceId Traces::begin(QueueId queue, SubDeviceManagerId manager) {
 void Traces::append(QueueId queue, Enqueued enqueued) {
     std::optional<Capture>& capture = captures_[index(queue)];
     core::require(capture.has_value(), "commands are recorded during a capture");
-    capture->size += trace_bytes(*enqueued.command);
+    capture->size += trace_bytes(*enqueued.command, stream_format(buffers_.memory()));
     capture->body->commands.push_back(std::move(enqueued));
 }
 
@@ -75,7 +75,7 @@ void Traces::end(QueueId queue, TraceId trace, SubDeviceManagerId manager) {
     const Capture done = *std::exchange(capture, std::nullopt);
     const HighWater high_water = has_region() ? HighWater{} : buffers_.stop_high_water();
     // An empty stream still holds the end of the replay.
-    const core::Bytes size = done.size + kTraceCosts.program;
+    const core::Bytes size = done.size + trace_end_bytes(stream_format(buffers_.memory()));
     store(found->second, size, high_water);
     found->second.body = done.body;
     found->second.captured_at = buffers_.sequence();
@@ -84,9 +84,8 @@ void Traces::end(QueueId queue, TraceId trace, SubDeviceManagerId manager) {
 }
 
 void Traces::store(Trace& trace, core::Bytes size, HighWater high_water) {
-    const auto pages = options_.release == Release::R2025 ? mesh::TracePages::Before2026
-                                                          : mesh::TracePages::Since2026;
-    const mesh::TraceLayout layout = mesh::trace_layout(size, buffers_.memory().dram.banks, pages);
+    const mesh::TraceLayout layout =
+        mesh::trace_layout(size, buffers_.memory().dram.banks, trace_pages(options_.release));
     trace.padded = layout.padded;
     bytes_ += static_cast<std::uint32_t>(layout.padded.value);
     if (has_region() && core::Bytes{bytes_} > options_.trace_region_size) {

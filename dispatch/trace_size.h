@@ -1,34 +1,65 @@
 // How many bytes the command stream of a program takes in a trace, and its binaries in DRAM.
-// A trace holds, per program: waits and go signals, launch messages and kernel relays per kernel
-// group, circular-buffer configurations, runtime arguments with one sub-command per core.
-// Bytes are those of one chip's stream; every chip has its own at the same address.
-// No formula is published. GUESS, derived from totals of tenstorrent/tt-metal
-// models/model_trace_region_sizes.yaml: Llama-3.1-8B T3K 53,764,096 B and Llama-3.3-70B T3K
-// 124,559,360 B; with 7 captures each (decode and six prefill batches) of 24 programs a layer
-// that is 9.3 and 9.2 KB per program on 64 cores.
+// The stream is laid out as tt-metal writes it for the prefetcher: write offsets, a wait for
+// workers, runtime arguments per core, circular-buffer configurations, relays of the kernel
+// binaries, launch messages, the go signal. Bytes are those of one chip; every chip has its own
+// stream at the same address, and the trace is as long as the longest.
+// Layout: tenstorrent/tt-metal tt_metal/impl/program/dispatch.cpp (assemble_device_commands,
+// write_program_command_sequence), tt_metal/impl/dispatch/device_command_calculator.hpp and
+// kernels/cq_commands.hpp. What a KernelPlan does not count is one calibrated constant.
 #pragma once
 
+#include <cstdint>
+
 #include "core/units.h"
+#include "dispatch/mesh_device.h"
 #include "dispatch/program.h"
+#include "mesh/trace_region.h"
 
 namespace dispatch {
 
-/// All guesses; together they give 9.2 KB for one group of 64 cores with 4 circular buffers and
-/// 20 arguments per core: 512 + 768 + 64 + 64 x (44 + 80) = 9280.
+/// Commands start at multiples of the PCIe alignment (HalMemType::HOST): 32 B on Wormhole, 64 B on
+/// Blackhole; the same numbers as the DRAM alignment of each (tt_metal/llrt/hal).
+struct StreamFormat {
+    core::Bytes host_alignment{32};
+};
+StreamFormat stream_format(const DeviceMemory& memory);
+/// How the pages of a trace buffer are chosen in `release`.
+mesh::TracePages trace_pages(Release release);
+
+/// The stream of one program, in the order it is written.
+struct CommandStream {
+    core::Bytes preamble;       // set write offsets
+    core::Bytes stall;          // wait until the kernel-config ring has room
+    core::Bytes arguments;      // unique runtime arguments, unicast to every core
+    core::Bytes configuration;  // circular buffers and common arguments, multicast
+    core::Bytes binaries;       // relays from the prefetcher's ring; the code itself is in DRAM
+    core::Bytes launch;         // one launch message per kernel group
+    core::Bytes go;             // notify dispatch_s, multicast go signal
+    core::Bytes total() const;
+};
+
 struct TraceCosts {
-    core::Bytes program{512};            // stalls, completion counts, go signal
-    core::Bytes kernel_group{768};       // launch messages, kernel relays, semaphores
-    core::Bytes circular_buffer{16};     // one configuration word group, per kernel group
-    core::Bytes argument{4};             // a runtime argument is one word
-    core::Bytes core{44};                // sub-commands of reader, writer and compute kernel
-    core::Bytes collective{9280};        // no KernelPlan: as an average program
-    core::Bytes kernel_binaries{20480};  // five processors of 4 KiB, per kernel group
+    /// Argument words per core that no KernelPlan counts: what the kernels of an op take beyond
+    /// the plan's guess, and the layout changes between ops that a Program does not have. Any value
+    /// from 17 to 20 gives nearly the same bytes, because 16 B (4 words) are the unit.
+    /// Calibrated on one total: 36,410,368 B, Llama-3.1-8B on N300, decode and five prefill lengths
+    /// (tenstorrent/tt-inference-server issue 1839). docs/trace-region.md has the other totals.
+    std::int64_t uncounted_args = 20;
+    std::int32_t processors = 5;  // binaries of a kernel group: two data movement, three compute
+    core::Bytes launch_message{112};     // launch_msg_t, tt_metal/hw/inc/hostdev/dev_msgs.h
+    core::Bytes kernel_binaries{20480};  // GUESS: five processors of 4 KiB, per kernel group
     core::Bytes binary_page{2048};       // page of the DRAM buffer of binaries
 };
 inline constexpr TraceCosts kTraceCosts;
 
-/// Bytes `command` adds to a trace. Requires: an op or a collective.
-core::Bytes trace_bytes(const Command& command);
+/// What `command` adds to a trace. Requires: an op or a collective.
+CommandStream command_stream(const Command& command, const StreamFormat& format);
+core::Bytes trace_bytes(const Command& command, const StreamFormat& format);
+/// A whole trace of `program`: its ops and collectives, repeats unrolled, and the end. Host reads
+/// and writes are never part of a trace.
+core::Bytes trace_bytes(const Program& program, const StreamFormat& format);
+/// The command that ends a trace (add_prefetch_exec_buf_end).
+core::Bytes trace_end_bytes(const StreamFormat& format);
 /// Bytes of the DRAM buffer its kernels are loaded from, in whole pages.
 core::Bytes binary_bytes(const Command& command);
 

@@ -98,13 +98,14 @@ inline const Command& only_command(const Program& program) {
     return program.segments.at(0).commands.at(0);
 }
 
-/// A program whose stream is 9280 B: one group of 64 cores, four circular buffers, 20 arguments.
+/// A program whose stream in a trace is 8192 B, the largest trace page: one group of 64 cores, ten
+/// circular buffers, 8 arguments per core (tests/dispatch/trace_size_test.cc adds it up).
 inline std::shared_ptr<Program> wide_program() {
     auto program = add_program(1);
     auto& plan = std::get<OpCommand>(only_command(*program).body).plan;
     plan.cores = 64;
-    plan.unique_args = 20;
-    plan.circular_buffers.assign(4, {"in", 4096_B});
+    plan.unique_args = 8;
+    plan.circular_buffers.assign(10, {"in", 4096_B});
     return program;
 }
 

@@ -66,6 +66,26 @@ TEST_F(Lower, a_matmul_of_many_rows_is_two_dimensional) {
     EXPECT_EQ(matmul(4096, 256, 4096, DType::BFloat8_b, kInterleaved).cores, 64);
 }
 
+TEST_F(Lower, experts_are_placed_like_the_matmul_of_one_of_them) {
+    // Eight experts of 448 columns one after the other need the cores and buffers of one.
+    const Spec x{{32, 4096}};
+    const std::vector<Spec> in{x,
+                               {{32, 8}},
+                               {{8, 4096, 14336}, DType::BFloat4_b},
+                               {{8, 4096, 14336}, DType::BFloat4_b},
+                               {{8, 14336, 4096}, DType::BFloat8_b}};
+    const tensor::Op op = tensor::Experts{.experts = 8, .top_k = 2};
+    std::vector<MemoryConfig> places(5, kInterleaved);
+    places[0] = {BufferType::L1, MemoryLayout::WidthSharded, 32};
+    const KernelPlan plan = lower(op, in, tensor::infer(op, in), places, context());
+    const KernelPlan one = matmul(32, 4096, 14336, DType::BFloat4_b, kInterleaved);
+    EXPECT_EQ(plan.cores, one.cores);
+    EXPECT_EQ(plan.circular_buffers, one.circular_buffers);
+    EXPECT_EQ(plan.inputs, places);
+    ASSERT_EQ(plan.outputs.size(), 1u);
+    EXPECT_EQ(plan.outputs[0], activation_memory(x, Phase::Decode, {8, 8}));
+}
+
 TEST_F(Lower, ops_in_place_leave_their_output_where_it_was) {
     // A cache that moved to L1 with its layer would be another cache.
     const Spec cache{{4, 2, 64, 32}, DType::BFloat8_b, tensor::Layout::Tile};

@@ -210,5 +210,51 @@ TEST(Session, a_persistent_buffer_is_placed_before_it_is_used) {
     EXPECT_THROW(bench.session.persistent("w", 2), std::logic_error);
 }
 
+/// Counts what a session tells.
+struct Counting : Watcher {
+    int ops = 0;
+    int rounds = 0;
+    int skipped_pairs = 0;
+    std::string short_of;
+    void op(const Command&, const L1Pressure&) override { ++ops; }
+    void round_begins(std::int32_t) override { ++rounds; }
+    void pairs_skipped(std::int32_t pairs) override { skipped_pairs += pairs; }
+    void ran_short(const Shortage& shortage) override { short_of = shortage.buffer; }
+};
+
+TEST(Session, folded_rounds_that_would_repeat_are_left_out) {
+    // Round 0 loads the binaries and rounds 1 and 3 begin alike, so 3 of 41 are walked and 19 pairs
+    // left out; the prologue and the epilogue are segments of one round.
+    for (const Rounds rounds : {Rounds::Folded, Rounds::Unrolled}) {
+        MeshDevice device(0, row_of(1), {});
+        Session session(device, rounds);
+        Counting counting;
+        session.watch(counting);
+        const auto program = step_program(41);
+        HostTensors host;
+        ASSERT_FALSE(session.place(program));
+        ASSERT_FALSE(session.run(program, plain_bindings(device), host, {}));
+        const bool folded = rounds == Rounds::Folded;
+        EXPECT_EQ(counting.skipped_pairs, folded ? 19 : 0);
+        EXPECT_EQ(counting.rounds, folded ? 3 + 2 : 41 + 2);
+        EXPECT_EQ(counting.ops, folded ? 3 * 2 + 2 : 41 * 2 + 2);
+    }
+}
+
+TEST(Session, tells_its_watcher_what_it_ran_short_of) {
+    // The watcher sees the books while the temporaries of the program still count.
+    mesh::ChipSpec chip = small_chip();
+    chip.dram.bank_bytes = 20'000_B;
+    MeshDevice device(0, row_of(1, chip), {});
+    Session session(device);
+    Counting counting;
+    session.watch(counting);
+    const auto program = step_program(1, 24);
+    HostTensors host;
+    ASSERT_FALSE(session.place(program));
+    ASSERT_TRUE(session.run(program, plain_bindings(device), host, {}));
+    EXPECT_EQ(counting.short_of, "t");
+}
+
 }  // namespace
 }  // namespace dispatch::testing

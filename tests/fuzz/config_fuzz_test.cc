@@ -1,0 +1,102 @@
+// A sample of what the fuzz program tries, in every build: config.json files of real models,
+// spoiled by the structured mutator from fixed seeds, and inputs that once went wrong.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "tests/fuzz/config_target.h"
+#include "tests/fuzz/json_mutator.h"
+
+namespace fuzz {
+namespace {
+
+std::vector<std::string> files_below(const char* folder, const char* name) {
+    std::vector<std::filesystem::path> paths;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(
+             std::filesystem::path(TESSERA_SOURCE_DIR) / folder)) {
+        if (entry.path().filename().string().ends_with(name)) paths.push_back(entry.path());
+    }
+    std::sort(paths.begin(), paths.end());
+    std::vector<std::string> texts;
+    for (const auto& path : paths) texts.push_back(core::read_text(path));
+    return texts;
+}
+
+std::vector<std::string> seeds() { return files_below("models/configs", "config.json"); }
+
+TEST(ConfigFuzz, spoiled_configs_are_answered_or_refused_and_nothing_else_happens) {
+    // A broken rule, a bad_alloc or a sanitizer finding ends this test; so would a mutator that
+    // spoils everything, or nothing.
+    std::map<Verdict, int> verdicts;
+    std::mt19937 random(1);
+    for (const std::string& seed : seeds()) {
+        for (int i = 0; i < 8; ++i) ++verdicts[judge_config(mutated(seed, random))];
+    }
+    EXPECT_GE(verdicts[Verdict::Refused], 50);
+    EXPECT_GE(verdicts[Verdict::NoSplit], 5);
+    EXPECT_GE(verdicts[Verdict::NoMemory] + verdicts[Verdict::Fits], 50);
+}
+
+TEST(ConfigFuzz, unspoiled_configs_are_read) {
+    // Otherwise the corpus starts with files that stop at the parser.
+    ASSERT_GE(seeds().size(), 30u);
+    for (const std::string& seed : seeds()) EXPECT_NE(judge_config(seed), Verdict::Refused);
+}
+
+TEST(ConfigFuzz, bytes_that_are_no_config_are_refused) {
+    // What a byte mutator makes of a file.
+    for (const char* text : {"", "{", "null", "[]", "{}", "\xff\xfe{}", "{\"architectures\": 3}",
+                             "{\"architectures\": [[[[[[]]]]]]}"}) {
+        EXPECT_EQ(judge_config(text), Verdict::Refused) << text;
+    }
+}
+
+TEST(JsonMutator, makes_every_kind_of_spoiled_file) {
+    // A kind that never comes up is a kind that nobody tests.
+    const std::string seed = R"({"a": {"b": 4096, "c": [1, 2.5]}, "flag": true, "name": "x"})";
+    std::mt19937 random(2);
+    std::set<std::string> seen;
+    for (int i = 0; i < 5000; ++i) {
+        const std::string text = mutated(seed, random);
+        const auto note = [&](const char* what, bool found) {
+            if (found) seen.insert(what);
+        };
+        const auto has = [&](const char* part) { return text.find(part) != text.npos; };
+        const nlohmann::json value = nlohmann::json::parse(text, nullptr, false);
+        note("no JSON", value.is_discarded());
+        note("NaN", has(":NaN"));
+        note("null", has(":null"));
+        note("deep", has("[[[[[["));
+        note("negative", has(":-1"));
+        note("beyond 64 bits", has("123456789012345678901234567890"));
+        note("renamed", has("\"name_\""));
+        note("dropped", !has("\"flag"));
+        const std::size_t key = text.find("\"name\":");
+        note("twice", key != text.npos && text.find("\"name\":", key + 1) != text.npos);
+        note("nudged", has("4097") || has("8192"));
+    }
+    EXPECT_EQ(seen.size(), 10u);
+}
+
+TEST(JsonMutator, is_deterministic_and_leaves_other_texts_alone) {
+    // A finding must be found again from its seed.
+    std::mt19937 first(3);
+    std::mt19937 second(3);
+    for (int i = 0; i < 50; ++i) {
+        EXPECT_EQ(mutated(R"({"a": [1, 2, {"b": 3}]})", first),
+                  mutated(R"({"a": [1, 2, {"b": 3}]})", second));
+    }
+    EXPECT_EQ(mutated("no json", first), "no json");
+    EXPECT_EQ(mutated("[1, 2]", first), "[1, 2]");
+}
+
+}  // namespace
+}  // namespace fuzz

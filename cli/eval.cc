@@ -7,8 +7,10 @@
 
 #include "cli/options.h"
 #include "cli/report.h"
+#include "cli/setup.h"
 #include "core/error.h"
 #include "model/evaluate.h"
+#include "model/split.h"
 
 namespace cli {
 namespace {
@@ -64,7 +66,9 @@ Answer act(const EvalOptions& options, const World& world) {
         threads.emplace(tbb::global_control::max_allowed_parallelism,
                         static_cast<std::size_t>(options.model.threads));
     }
-    const model::Config config = model::load_config(options.model.model);
+    ModelOptions asked = options.model;
+    const Setup setup = set_up(asked, world);
+    const model::Config& config = setup.config;
     const model::Reference reference = model::Reference::open(options.reference);
     const std::int64_t context = options.model.context > 0
                                      ? options.model.context
@@ -76,21 +80,18 @@ Answer act(const EvalOptions& options, const World& world) {
                 " positions",
             std::to_string(reference.positions()));
     }
-    const fabric::Mesh whole = open_mesh(world, options.model.mesh);
-    const fabric::Mesh mesh = model::data_parallel_groups(whole, options.model.dp).front();
-    for (const std::string& problem : model::split_problems(config, mesh)) {
-        throw NotPossible{{problem}, "`tessera check` lists what divides"};
-    }
-    model::DeploymentOptions deploy = deployment_options(options.model, context);
+    require_split(setup);
+    model::require_runs(config, "config.json");
+    model::DeploymentOptions deploy = deployment_options(asked, setup, context);
     const bool taps = reference.has_hidden_states();
     if (taps) deploy.taps = model::PartitionOptions::Taps::HiddenStates;
-    model::Deployment deployment(config, precision_of(options.model, config), mesh, deploy);
+    model::Deployment deployment(config, setup.precision, setup.group(), deploy);
     const model::Checkpoint checkpoint = model::Checkpoint::open(options.model.model);
     // Reading hidden states is not possible in a trace, as on the device.
     model::Replica replica(deployment, checkpoint,
                            taps ? model::Replica::Trace::Off : model::Replica::Trace::On);
-    world.log->info("mesh {}: {}, weights of {} loaded", options.model.mesh, mesh.shape.text(),
-                    checkpoint.where());
+    world.log->info("mesh {}: {}, weights of {} loaded", options.model.mesh,
+                    setup.group().shape.text(), checkpoint.where());
     if (!replica.shortage().empty()) throw NotPossible{{replica.shortage()}, ""};
     const std::int64_t prefill = options.prefill > 0
                                      ? options.prefill

@@ -6,7 +6,9 @@
 int main(int argc, char** argv) {
     const char* topologies = std::getenv("TESSERA_TOPOLOGIES");
     const char* mesh = std::getenv("MESH_DEVICE");
+    const char* cores = std::getenv("PAD_MLP_CORES");
     const cli::World world{{topologies != nullptr ? topologies : cli::default_topologies()},
-                           mesh != nullptr ? mesh : ""};
+                           mesh != nullptr ? mesh : "",
+                           cores != nullptr ? cores : ""};
     return cli::run_command_line(argc, argv, world);
 }

@@ -5,23 +5,6 @@
 #include "core/error.h"
 
 namespace cli {
-namespace {
-
-dispatch::Release release_of(const std::string& text) {
-    if (text.empty() || text == "2026-05") return dispatch::Release::R2026_05;
-    if (text == "2026-09") return dispatch::Release::R2026_09;
-    if (text == "2025") return dispatch::Release::R2025;
-    throw core::Error::mismatch("--release", "", "2025, 2026-05 or 2026-09", "\"" + text + "\"");
-}
-
-mesh::TraceEra era_of(const std::string& text) {
-    if (text == "A" || text == "a") return mesh::TraceEra::A;
-    if (text == "B" || text == "b") return mesh::TraceEra::B;
-    if (text == "C" || text == "c") return mesh::TraceEra::C;
-    throw core::Error::mismatch("--trace-era", "", "A, B or C", "\"" + text + "\"");
-}
-
-}  // namespace
 
 void add_model_options(CLI::App& verb, ModelOptions& options, const World& world) {
     options.mesh = world.default_mesh;
@@ -32,7 +15,9 @@ void add_model_options(CLI::App& verb, ModelOptions& options, const World& world
                     "System (t3k, galaxy, n150, ...), NAME:RxC, or a topology file "
                     "[MESH_DEVICE]")
         ->type_name("M");
-    verb.add_option("--precision", options.precision, "fp32, bf16, performance or accuracy")
+    verb.add_option("--precision", options.precision,
+                    "fp32, bf16, performance, accuracy, \"precision_cfg = {ff1_3: bfp4, ...}, "
+                    "fidelity_cfg = {...}\", or a decoder JSON")
         ->capture_default_str()
         ->type_name("P");
     verb.add_option("--software", options.software, "Software profile")
@@ -51,14 +36,26 @@ void add_model_options(CLI::App& verb, ModelOptions& options, const World& world
             "--block-size", options.block_size,
             "Positions per block of a paged KV cache (a multiple of 32); default: contiguous")
         ->check(CLI::Range(std::int64_t{32}, std::int64_t{1} << 24));
+    verb.add_option("--max-num-blocks", options.max_num_blocks,
+                    "Blocks of the paged pool, all users of a group; default: what they need")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24));
     verb.add_option("--prefill-chunk", options.prefill_chunk, "Largest prefill chunk, tokens")
         ->capture_default_str()
         ->check(CLI::Range(std::int64_t{32}, std::int64_t{1} << 20));
-    verb.add_option("--trace-region", options.trace_region, "trace_region_size, bytes")
-        ->capture_default_str()
+    verb.add_option("--trace-region", options.trace_region,
+                    "trace_region_size, bytes; default: the software's for the model and mesh")
         ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40));
-    verb.add_option("--trace-era", options.trace_era, "Meaning of trace_region_size: A, B or C")
-        ->capture_default_str();
+    verb.add_option("--trace-era", options.trace_era,
+                    "Meaning of trace_region_size: A (of every bank), B or C (of all banks); "
+                    "default: that of the release");
+    verb.add_option("--dispatch", options.dispatch,
+                    "Cores that dispatch: worker or eth; default: the system's")
+        ->check(CLI::IsMember({"worker", "eth"}));
+    verb.add_option("--override-tt-config", options.tt_config,
+                    "JSON as tt-inference-server takes it; wins over the other options")
+        ->type_name("JSON");
+    verb.add_flag("--pad-heads", options.pad_heads,
+                  "Add zero heads where heads or KV heads do not divide");
     verb.add_option_function<std::string>(
             "--log-level",
             [log = world.log](const std::string& level) {
@@ -81,34 +78,6 @@ fabric::Mesh open_mesh(const World& world, const std::string& spec) {
         throw NotPossible{std::move(failure->problems), "see `tessera topo check " + spec + "`"};
     }
     return std::get<fabric::Mesh>(std::move(opened));
-}
-
-dispatch::DeviceOptions device_options(const ModelOptions& options) {
-    dispatch::DeviceOptions device;
-    device.release = release_of(options.release);
-    device.trace_region_size = core::Bytes{options.trace_region};
-    device.trace_era = era_of(options.trace_era);
-    return device;
-}
-
-model::DeploymentOptions deployment_options(const ModelOptions& options, std::int64_t context) {
-    if (options.block_size % 32 != 0) {
-        throw core::Error::mismatch("--block-size", "", "a multiple of 32",
-                                    std::to_string(options.block_size));
-    }
-    model::DeploymentOptions deployment;
-    deployment.software = options.software;
-    deployment.batch = options.batch;
-    deployment.context = context;
-    deployment.block_size = options.block_size;
-    deployment.prefill_chunk = options.prefill_chunk;
-    deployment.device = device_options(options);
-    return deployment;
-}
-
-model::Precision precision_of(const ModelOptions& options, const model::Config& config) {
-    return model::precision_preset(options.precision, model::base_model_name(options.model),
-                                   static_cast<std::int32_t>(config.num_hidden_layers));
 }
 
 }  // namespace cli

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,9 @@ namespace cli {
 
 /// The world as main hands it in.
 struct World {
-    fabric::Catalog catalog;   // topology data
-    std::string default_mesh;  // MESH_DEVICE, or empty
+    fabric::Catalog catalog;         // topology data
+    std::string default_mesh;        // MESH_DEVICE, or empty
+    std::string pad_mlp_cores = {};  // PAD_MLP_CORES, or empty
     std::shared_ptr<spdlog::logger> log = make_log();
 };
 
@@ -30,14 +32,18 @@ struct ModelOptions {
     std::string mesh;
     std::string precision = "performance";
     std::string software = "tt-transformers";
-    std::string release;  // "2025", "2026-05", "2026-09"; empty: the verb's default
-    std::string trace_era = "A";
+    std::string release;    // "2025", "2026-05", "2026-09"; empty: the verb's default
+    std::string trace_era;  // "A", "B", "C"; empty: the release's
+    std::string dispatch;   // "worker", "eth"; empty: the system's default
+    std::string tt_config;  // JSON of --override-tt-config
     std::int64_t batch = 1;
     std::int64_t dp = 1;
     std::int64_t context = 0;  // 0: chosen by the verb
     std::int64_t block_size = 0;
+    std::int64_t max_num_blocks = 0;  // 0: as many as the users need
     std::int64_t prefill_chunk = 4096;
-    std::int64_t trace_region = 50'000'000;
+    std::optional<std::int64_t> trace_region;  // absent: the software's default for the model
+    bool pad_heads = false;
     int threads = 0;  // 0: all cores
     bool json = false;
 };
@@ -54,11 +60,6 @@ struct NotPossible {
     std::string hint;
 };
 
-dispatch::DeviceOptions device_options(const ModelOptions& options);
-model::DeploymentOptions deployment_options(const ModelOptions& options, std::int64_t context);
-/// Precision of --precision for this model.
-model::Precision precision_of(const ModelOptions& options, const model::Config& config);
-
 /// A verb: its help entry, and what it does when chosen.
 struct Verb {
     CLI::App* app = nullptr;
@@ -70,6 +71,8 @@ Verb make_eval(CLI::App& app, const World& world);
 Verb make_check(CLI::App& app, const World& world);
 Verb make_sim(CLI::App& app, const World& world);
 Verb make_topo(CLI::App& app, const World& world);
+Verb make_ccl(CLI::App& app, const World& world);
+Verb make_validate(CLI::App& app, const World& world);
 
 /// The folder of topology data this binary was built with.
 const char* default_topologies();

@@ -8,11 +8,13 @@
 
 #include "cli/options.h"
 #include "cli/report.h"
+#include "cli/setup.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/format.h"
 #include "core/json.h"
 #include "model/generate.h"
+#include "model/split.h"
 #include "model/tokenizer.h"
 
 namespace cli {
@@ -118,18 +120,16 @@ struct Fleet {
     std::vector<std::unique_ptr<model::Replica>> replicas;
 };
 
-Fleet start(const RunOptions& options, const World& world, const model::Config& config,
+Fleet start(const RunOptions& options, const World& world, const Setup& setup,
             const model::Checkpoint& checkpoint, std::int64_t context) {
     Fleet fleet;
-    const fabric::Mesh mesh = open_mesh(world, options.model.mesh);
-    world.log->info("mesh {}: {} of {}", options.model.mesh, mesh.shape.text(), mesh.system.title);
-    for (const fabric::Mesh& group : model::data_parallel_groups(mesh, options.model.dp)) {
-        for (const std::string& problem : model::split_problems(config, group)) {
-            throw NotPossible{{problem}, "`tessera check` lists what divides"};
-        }
+    world.log->info("mesh {}: {} of {}", options.model.mesh, setup.mesh.shape.text(),
+                    setup.mesh.system.title);
+    require_split(setup);
+    for (const fabric::Mesh& group : setup.groups) {
         fleet.deployments.push_back(
-            std::make_unique<model::Deployment>(config, precision_of(options.model, config), group,
-                                                deployment_options(options.model, context)));
+            std::make_unique<model::Deployment>(setup.config, setup.precision, group,
+                                                deployment_options(options.model, setup, context)));
         world.log->info("group {}: decode step of {} commands, loading {}",
                         fleet.deployments.size() - 1,
                         fleet.deployments.back()->decode()->command_count(), checkpoint.where());
@@ -214,19 +214,20 @@ void print_summary(const model::GenerateReport& report, const std::vector<std::s
                host.seconds);
 }
 
-Answer act(const RunOptions& options, const World& world) {
+Answer act(RunOptions options, const World& world) {
     std::optional<tbb::global_control> threads;
     if (options.model.threads > 0) {
         threads.emplace(tbb::global_control::max_allowed_parallelism,
                         static_cast<std::size_t>(options.model.threads));
     }
     model::check(options.sampling);
-    const model::Config config = model::load_config(options.model.model);
+    const Setup setup = set_up(options.model, world);
+    const model::Config& config = setup.config;
     const model::Tokenizer tokenizer = model::Tokenizer::load(options.model.model);
     auto prompts = user_prompts(options, config, tokenizer);
     const std::int64_t context = choose_context(options, config, prompts);
     const model::Checkpoint checkpoint = model::Checkpoint::open(options.model.model);
-    Fleet fleet = start(options, world, config, checkpoint, context);
+    Fleet fleet = start(options, world, setup, checkpoint, context);
 
     model::GenerateOptions generation{options.max_new_tokens, options.sampling,
                                       config.eos_token_ids};

@@ -6,9 +6,11 @@
 
 #include "cli/options.h"
 #include "cli/report.h"
+#include "cli/setup.h"
 #include "core/digest.h"
 #include "core/format.h"
 #include "model/estimate.h"
+#include "model/split.h"
 
 namespace cli {
 namespace {
@@ -82,19 +84,16 @@ void print(const SimOptions& options, const model::Estimate& estimate) {
 
 Answer act(const SimOptions& options, const World& world) {
     const Clock::time_point begin = Clock::now();
-    const model::Config config = model::load_config(options.model.model);
-    const fabric::Mesh mesh = open_mesh(world, options.model.mesh);
-    const fabric::Mesh group = model::data_parallel_groups(mesh, options.model.dp).front();
-    for (const std::string& problem : model::split_problems(config, group)) {
-        throw NotPossible{{problem}, "`tessera check` lists what divides"};
-    }
+    ModelOptions timed = options.model;
+    if (timed.release.empty()) timed.release = "2026-09";
+    const Setup setup = set_up(timed, world);
+    require_split(setup);
+    model::require_runs(setup.config, "config.json");
     const std::int64_t context = options.model.context > 0
                                      ? options.model.context
                                      : core::round_up(options.isl + options.osl, std::int64_t{32});
-    ModelOptions timed = options.model;
-    if (timed.release.empty()) timed.release = "2026-09";
-    model::Deployment deployment(config, precision_of(timed, config), group,
-                                 deployment_options(timed, context));
+    model::Deployment deployment(setup.config, setup.precision, setup.group(),
+                                 deployment_options(timed, setup, context));
     const model::Estimate estimate =
         model::estimate(deployment, {options.isl, options.osl,
                                      options.trace == "on" ? model::EstimateOptions::Trace::On
@@ -104,9 +103,9 @@ Answer act(const SimOptions& options, const World& world) {
     }
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     if (options.model.json) {
-        print_json(to_json(options, world, estimate, group, seconds));
+        print_json(to_json(options, world, estimate, setup.group(), seconds));
     } else {
-        for (const std::string& problem : group.problems) fmt::print("note: {}\n", problem);
+        for (const std::string& problem : setup.mesh.problems) fmt::print("note: {}\n", problem);
         print(options, estimate);
     }
     return Answer::Yes;

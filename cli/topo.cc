@@ -1,11 +1,11 @@
 // tessera topo: what is wired to what.
 #include <fmt/format.h>
 
-#include <fstream>
 
 #include "cli/options.h"
 #include "cli/report.h"
 #include "core/error.h"
+#include "core/files.h"
 
 namespace cli {
 namespace {
@@ -98,13 +98,6 @@ std::string draw(const fabric::Mesh& mesh) {
     return svg + "</svg>\n";
 }
 
-void write_svg(const std::string& path, const fabric::Mesh& mesh) {
-    std::ofstream file(path, std::ios::trunc);
-    file << draw(mesh);
-    file.flush();
-    if (!file) throw core::Error("--svg: cannot write " + path);
-}
-
 Answer act(const TopoOptions& options, const World& world) {
     if (options.mesh.empty()) {
         throw core::Error("topo: expected a system or a topology file, got nothing");
@@ -122,7 +115,7 @@ Answer act(const TopoOptions& options, const World& world) {
         return Answer::No;
     }
     const auto& mesh = std::get<fabric::Mesh>(opened);
-    if (!options.svg.empty()) write_svg(options.svg, mesh);
+    if (!options.svg.empty()) core::write_text(options.svg, draw(mesh));
     if (options.json) {
         print_json(to_json(world, options, mesh));
     } else {

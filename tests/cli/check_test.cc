@@ -1,6 +1,8 @@
 // `tessera check`: whether the heads split and whether it fits, with the numbers behind it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/cli/command.h"
 #include "tests/cli/small_model.h"
 #include "tests/core/temp_folder.h"
@@ -52,8 +54,19 @@ TEST(Check, heads_that_do_not_divide_are_reported_with_both_numbers) {
     EXPECT_EQ(json.at("split").at("reasons"),
               Json({"n_heads must be divisible by num_devices: 14 % 8",
                     "n_kv_heads must be divisible by num_devices: 14 % 8"}));
-    EXPECT_EQ(json.at("split").at("options"), Json({"--dp 4 (tensor parallel over 2 chips, 1x2)",
-                                                    "--dp 8 (tensor parallel over 1 chips, 1x1)"}));
+    const std::vector<std::string> options = json.at("split").at("options");
+    EXPECT_EQ(options.at(0), "--dp 4 (tensor parallel over 2 chips, 1x2)");
+    EXPECT_EQ(options.at(1), "--dp 8 (tensor parallel over 1 chip, 1x1)");
+    // Padded heads are one of the ways out, with what they cost.
+    const Json details = json.at("split").at("option_details");
+    const auto padded = std::find_if(details.begin(), details.end(), [](const Json& option) {
+        return option.at("kind") == "head_padding";
+    });
+    ASSERT_NE(padded, details.end());
+    EXPECT_EQ(padded->at("text"), "--pad-heads");
+    EXPECT_EQ(padded->at("added_heads"), 2);
+    EXPECT_EQ(padded->at("added_kv_heads"), 2);
+    EXPECT_GT(padded->at("added_weight_bytes"), 0);
     const Outcome people = tessera({"check", model, "--mesh", "t3k"});
     EXPECT_EQ(people.exit_code, 1);
     EXPECT_TRUE(says(people.out, "n_heads must be divisible by num_devices: 14 % 8"));
@@ -98,6 +111,97 @@ TEST(Check, a_mesh_that_cannot_be_grouped_is_an_error) {
     const Outcome outcome = tessera({"check", kDemo, "--mesh", "t3k", "--dp", "3"});
     EXPECT_EQ(outcome.exit_code, 2);
     EXPECT_TRUE(says(outcome.err, "3")) << outcome.err;
+}
+
+TEST(Check, padded_heads_make_it_a_yes) {
+    // --pad-heads plans what it says: sixteen heads over eight chips.
+    const TempFolder folder;
+    const std::string model =
+        SmallModel({.heads = 14, .kv_heads = 14, .head_dim = 32, .layers = 1}).write(folder.path());
+    const Json json = document({"check", model, "--mesh", "t3k", "--pad-heads"});
+    EXPECT_EQ(json.at("splits"), true);
+    EXPECT_EQ(json.at("split").at("heads"), 16);
+}
+
+TEST(Check, the_generated_tokens_do_not_change_with_padded_heads) {
+    // The padded model is the same function: one chip as it is, eight chips padded.
+    const TempFolder folder;
+    const std::string model =
+        SmallModel({.heads = 14, .kv_heads = 14, .head_dim = 32, .layers = 1}).write(folder.path());
+    const auto ids = [&](const std::string& mesh, std::vector<std::string> more) {
+        std::vector<std::string> words{"run",         model, "--mesh",           mesh,
+                                       "--prompt",    "A",   "--max-new-tokens", "8",
+                                       "--precision", "fp32"};
+        words.insert(words.end(), more.begin(), more.end());
+        return document(words).at("token_ids");
+    };
+    EXPECT_EQ(ids("n150", {}), ids("t3k", {"--pad-heads"}));
+}
+
+TEST(Check, what_would_fit_is_suggested_and_fits) {
+    // Every suggestion was planned: typing it gives a yes.
+    const TempFolder folder;
+    const std::string model = SmallModel({.positions = 1 << 20}).write(folder.path());
+    const std::vector<std::string> words{"check",   model, "--mesh",    "n150",
+                                         "--batch", "32",  "--context", "1048576"};
+    const Json json = document(words, 1);
+    const Json& suggestions = json.at("suggestions");
+    ASSERT_FALSE(suggestions.empty());
+    bool context = false;
+    for (const Json& suggestion : suggestions) {
+        if (suggestion.at("kind") != "context") continue;
+        context = true;
+        const std::string text = suggestion.at("text");
+        const std::string smaller = text.substr(text.rfind(' ') + 1);
+        EXPECT_EQ(
+            document({"check", model, "--mesh", "n150", "--batch", "32", "--context", smaller})
+                .at("fits"),
+            true);
+    }
+    EXPECT_TRUE(context);
+}
+
+TEST(Check, a_folder_of_models_is_a_table) {
+    // Models x systems, one cell each; a config that cannot be read is a row with its error.
+    const TempFolder folder;
+    std::filesystem::create_directories(folder.path() / "good");
+    std::filesystem::create_directories(folder.path() / "bad");
+    folder.write("good/config.json", read_file(kDemo + "/config.json"));
+    folder.write("bad/config.json", "{");
+    const std::string page = (folder.path() / "page.html").string();
+    const std::vector<std::string> words{
+        "check", "--all", folder.path().string(), "--systems", "n150,t3k", "--html", page};
+    const Json table = document(words, 1).at("table");
+    ASSERT_EQ(table.size(), 4u);
+    EXPECT_EQ(table[0].at("model"), "bad");
+    EXPECT_FALSE(table[0].at("reason").is_null());
+    EXPECT_EQ(table[3].at("system"), "t3k");
+    EXPECT_EQ(table[3].at("fits"), true);
+    EXPECT_GT(table[3].at("max_context_tokens"), 0);
+    const std::string html = read_file(page);
+    EXPECT_TRUE(says(html, "good on t3k"));
+    EXPECT_TRUE(says(html, "kv_cache"));
+    const Outcome people = tessera(words);
+    EXPECT_TRUE(says(people.out, "t3k"));
+    EXPECT_TRUE(says(people.out, "bad"));
+}
+
+TEST(Check, the_block_of_a_server_is_planned) {
+    // Half of DRAM for traces: era A takes the region from every bank.
+    const auto trace = [](std::vector<std::string> more) {
+        std::vector<std::string> words{"check", kDemo, "--mesh", "n150"};
+        words.insert(words.end(), more.begin(), more.end());
+        return document(words)
+            .at("memory")
+            .at("chips")[0]
+            .at("dram")
+            .at("trace_bytes")
+            .get<std::int64_t>();
+    };
+    EXPECT_EQ(trace({"--override-tt-config", R"({"trace_region_size": 100000000})"}),
+              12 * 100'000'000);
+    EXPECT_EQ(trace({"--trace-region", "100000000", "--trace-era", "C"}), 12 * 8'339'456);
+    EXPECT_EQ(trace({"--trace-region", "0"}), 0);
 }
 
 TEST(Check, needs_no_weights) {

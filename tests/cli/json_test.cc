@@ -76,6 +76,13 @@ TEST(JsonShape, sim) {
     expect_shape(json, "sim.json");
 }
 
+TEST(JsonShape, ccl) {
+    // A time that was measured nearby, so that its error is an object.
+    const Json json = document({"ccl", "all_gather", "--mesh", "t3k", "--bytes", "1048576"});
+    EXPECT_EQ(json.at("verb"), "ccl");
+    expect_shape(json, "ccl.json");
+}
+
 TEST(JsonShape, topo) {
     // A system without problems.
     const Json json = document({"topo", "show", "t3k"});
@@ -89,6 +96,27 @@ TEST(JsonShape, topo_of_a_mesh_that_falls_apart) {
     const std::string file =
         folder.write("apart.yaml", "base: n300\ntitle: a lost chip\ncut: [[0, 1]]\n").string();
     expect_shape(document({"topo", "check", file}, 1), "topo_no.json");
+}
+
+TEST(JsonShape, validate_of_yes_and_no) {
+    // With rows, so that every key is there; a table of yes and no has no errors in percent.
+    const TempFolder folder;
+    const std::string table =
+        folder
+            .write("t.csv",
+                   "model,device,max_context_tokens,fits\nLlama-3.1-8B,N150,1024,yes\n"
+                   "Llama-3.1-70B,N150,1024,no\nNobody-1B,N150,1024,yes\n")
+            .string();
+    expect_shape(document({"validate", table, "--rows"}), "validate.json");
+}
+
+TEST(JsonShape, validate_of_sizes) {
+    // A table of sizes has no shares of yes and no.
+    const TempFolder folder;
+    const std::string table =
+        folder.write("t.csv", "model,device,max_prefill_chunk_k_tokens\nLlama-3.1-8B,N150,4\n")
+            .string();
+    expect_shape(document({"validate", table}), "validate_sizes.json");
 }
 
 }  // namespace

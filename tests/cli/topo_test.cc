@@ -60,7 +60,7 @@ TEST(Topo, a_drawing_that_cannot_be_written_is_an_error) {
     // Silence would leave the user looking for the file.
     const Outcome outcome = tessera({"topo", "show", "t3k", "--svg", "/nowhere/t3k.svg"});
     EXPECT_EQ(outcome.exit_code, 2);
-    EXPECT_TRUE(says(outcome.err, "cannot write /nowhere/t3k.svg")) << outcome.err;
+    EXPECT_TRUE(says(outcome.err, "/nowhere/t3k.svg: cannot be written")) << outcome.err;
 }
 
 TEST(Topo, every_system_of_the_catalog_opens) {

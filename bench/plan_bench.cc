@@ -98,7 +98,7 @@ void check_all(benchmark::State& state) {
                         continue;
                     }
                     plans += model::fit(model.config, model.precision, system.mesh,
-                                        whole_context(model.config), systems)
+                                        whole_context(model.config))
                                  .plans;
                     ++planned;
                 } catch (const core::Error&) {

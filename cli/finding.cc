@@ -1,6 +1,7 @@
 #include "cli/finding.h"
 
 #include <tbb/info.h>
+#include <tbb/parallel_for.h>
 
 #include <algorithm>
 
@@ -38,11 +39,13 @@ void look_elsewhere(Finding& finding, const model::DeploymentOptions& options,
 }  // namespace
 
 std::vector<model::NamedMesh> all_systems(const World& world) {
-    std::vector<model::NamedMesh> systems;
-    for (const std::string& name : fabric::system_names(world.catalog)) {
-        if (name.find("torus") != std::string::npos) continue;
-        systems.push_back({name, open_mesh(world, name)});
-    }
+    std::vector<std::string> names = fabric::system_names(world.catalog);
+    std::erase_if(names, [](const std::string& name) { return name.find("torus") != name.npos; });
+    std::vector<model::NamedMesh> systems(names.size());
+    // Most of it is reading YAML.
+    tbb::parallel_for(std::size_t{0}, names.size(), [&](std::size_t i) {
+        systems[i] = {names[i], open_mesh(world, names[i])};
+    });
     std::stable_sort(systems.begin(), systems.end(), [](const auto& a, const auto& b) {
         return a.mesh.chip_count() < b.mesh.chip_count();
     });
@@ -62,9 +65,8 @@ Finding find(const CheckOptions& options, const World& world, const model::Confi
     if (depth == Depth::Full) look_elsewhere(finding, deployment, systems, asked.threads);
     // What only the real stack refuses can be planned all the same.
     if (!model::split_problems(setup.config, setup.group()).empty()) return finding;
-    const bool suggest = depth == Depth::Full;
     finding.fit = model::fit(setup.config, setup.precision, setup.group(), deployment,
-                             suggest ? systems : std::span<const model::NamedMesh>{});
+                             finding.smallest ? &*finding.smallest : nullptr);
     if (depth == Depth::Full) {
         model::Deployment built(setup.config, setup.precision, setup.group(), deployment);
         const std::vector<model::Capture> captures =

@@ -149,7 +149,8 @@ std::string memory_text(const dispatch::MemoryPlan& plan, std::int32_t chips) {
     text += fmt::format("  {:<17}{} of {} free in a bank\n", "largest block",
                         core::to_text(use.at_peak.largest_block), core::to_text(use.at_peak.free));
     for (const dispatch::ProgramUse& program : plan.programs) {
-        text += line("  " + program.name, program.dram_activations);
+        text +=
+            fmt::format("    {:<25} {}\n", program.name, core::to_text(program.dram_activations));
     }
     text += fmt::format("L1 per core\n  {:<17}{} of {}\n", "buffers",
                         core::to_text(plan.l1.buffers_peak), core::to_text(plan.l1.capacity));

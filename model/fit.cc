@@ -3,7 +3,7 @@
 namespace model {
 
 FitReport fit(const Config& config, const Precision& precision, const fabric::Mesh& mesh,
-              const DeploymentOptions& options, std::span<const NamedMesh> systems) {
+              const DeploymentOptions& options, const SmallestSystem* smallest) {
     FitReport report;
     report.plan =
         Deployment(config, precision, mesh, options).plan_memory(dispatch::Detail::Report);
@@ -18,7 +18,7 @@ FitReport fit(const Config& config, const Precision& precision, const fabric::Me
     report.prefill_chunk = planner.prefill_chunk(options);
     if (!report.fits()) {
         const Found found{report.max_context, report.max_batch, report.prefill_chunk};
-        report.suggestions = suggest({config, precision, mesh, options, systems}, found, planner);
+        report.suggestions = suggest({config, precision, mesh, options, smallest}, found, planner);
     }
     report.plans = planner.plans();
     return report;

@@ -30,9 +30,9 @@ inline constexpr std::int64_t kMostUsers = 32;
 /// Beyond a tile of users; `most_users` ends here.
 inline constexpr std::int64_t kUsersBeyond = 256;
 
-/// Plans `options` and what is next to it; `systems` (by chip count) are suggested when it does
+/// Plans `options` and what is next to it; `smallest`, where it is known, is suggested when it does
 /// not fit. Throws core::Error when the heads do not split.
 FitReport fit(const Config& config, const Precision& precision, const fabric::Mesh& mesh,
-              const DeploymentOptions& options, std::span<const NamedMesh> systems = {});
+              const DeploymentOptions& options, const SmallestSystem* smallest = nullptr);
 
 }  // namespace model

@@ -147,10 +147,8 @@ public:
     }
 
     void system() {
-        const SmallestSystem smallest =
-            smallest_system(asked_.config, asked_.precision, asked_.systems, asked_.options);
-        if (!smallest.found()) return;
-        const SystemFit& fit = smallest.tried.back();
+        if (asked_.smallest == nullptr || !asked_.smallest->found()) return;
+        const SystemFit& fit = asked_.smallest->tried.back();
         list.push_back({Suggestion::Kind::System, "--mesh " + fit.name, fit.free});
     }
 

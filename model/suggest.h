@@ -26,13 +26,13 @@ struct Suggestion {
 /// "prefill_chunk", "trace_region", "context", "batch", "precision", "system".
 std::string to_text(Suggestion::Kind kind);
 
-/// What does not fit, and where else it may run (by chip count; may be empty).
+/// What does not fit, and the smallest system that was found for it.
 struct Question {
     const Config& config;
     const Precision& precision;
     const fabric::Mesh& mesh;
     const DeploymentOptions& options;
-    std::span<const NamedMesh> systems;
+    const SmallestSystem* smallest = nullptr;  // where else it runs; null: nowhere was looked
 };
 
 /// What the searches found for it; 0: nothing.

@@ -96,7 +96,8 @@ TEST(Suggest, every_suggestion_fits_when_it_is_typed_in) {
         options.batch = asked.batch;
         options.prefill_chunk = asked.chunk;
         options.device.trace_region_size = core::Bytes{90'000'000};
-        const FitReport report = fit(config, precision, mesh, options, others);
+        const SmallestSystem smallest = smallest_system(config, precision, others, options);
+        const FitReport report = fit(config, precision, mesh, options, &smallest);
         ASSERT_FALSE(report.fits());
         ASSERT_FALSE(report.suggestions.empty());
         for (const Suggestion& suggestion : report.suggestions) {
@@ -113,8 +114,10 @@ TEST(Suggest, a_cache_that_is_too_long_may_be_shorter_or_elsewhere) {
     DeploymentOptions options;
     options.context = 131072;
     options.device.trace_region_size = core::Bytes{25'000'000};
-    const FitReport report = fit(config, precision_preset("performance", "Llama-3.1-8B", 32),
-                                 mesh_named("n150"), options, systems({"n150", "n300", "t3k"}));
+    const Precision precision = precision_preset("performance", "Llama-3.1-8B", 32);
+    const SmallestSystem smallest =
+        smallest_system(config, precision, systems({"n150", "n300", "t3k"}), options);
+    const FitReport report = fit(config, precision, mesh_named("n150"), options, &smallest);
     const Suggestion* context = of_kind(report.suggestions, Kind::Context);
     ASSERT_NE(context, nullptr);
     EXPECT_EQ(context->text, "--context " + std::to_string(report.max_context));
@@ -148,8 +151,9 @@ TEST(Suggest, nothing_is_suggested_when_it_fits) {
     const Config config = config_named("Llama-3.2-1B-Instruct");
     DeploymentOptions options;
     options.context = 4096;
-    const FitReport report = fit(config, precision_preset("performance", "Llama-3.2-1B", 16),
-                                 mesh_named("n150"), options, systems({"n150"}));
+    const Precision precision = precision_preset("performance", "Llama-3.2-1B", 16);
+    const SmallestSystem smallest = smallest_system(config, precision, systems({"n150"}), options);
+    const FitReport report = fit(config, precision, mesh_named("n150"), options, &smallest);
     EXPECT_TRUE(report.fits());
     EXPECT_TRUE(report.suggestions.empty());
 }

@@ -28,4 +28,12 @@ std::int32_t directions(fabric::Topology topology);
 core::Bytes bottleneck_closed_form(Kind kind, fabric::Topology topology, std::int32_t ranks,
                                    core::Bytes total, Algorithm algorithm = Algorithm::Default);
 
+/// The time model published with the Wormhole tables: setup + hops x latency + bytes / bandwidth,
+/// one set of numbers per op and topology, packets of 6144 B, one link. The null that ccl/timing.h
+/// is held against: it was fitted at 8 chips and is far off with 2. Zero for Broadcast and
+/// PointToPoint, which it does not know. Requires: ranks >= 1, total >= 0.
+/// Source: tenstorrent/tt-metal: tech_reports/CCLs/results/SUMMARY_wormhole @3a4ad18f8339.
+core::Picoseconds published_time(Kind kind, fabric::Topology topology, std::int32_t ranks,
+                                 core::Bytes total);
+
 }  // namespace ccl

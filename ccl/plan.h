@@ -22,6 +22,7 @@ std::string to_text(Kind kind);  // "all_gather", ...
 /// Default: what the real op does on that topology. Direct: one-shot reduce-scatter, every rank
 /// sends each slice straight to its owner. GatherAndSum: all-reduce as all-gather + local sum.
 enum class Algorithm { Default, Direct, GatherAndSum };
+std::string to_text(Algorithm algorithm);  // "default", "direct", "gather_and_sum"
 
 /// What a group of ranks does together. Slices, by kind:
 ///   AllGather       slice i = rank i's shard;         all ranks end with all slices

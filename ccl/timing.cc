@@ -1,169 +1,205 @@
 #include "ccl/timing.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <memory>
-#include <tuple>
+#include <optional>
 #include <utility>
 
+#include "ccl/costs.h"
+#include "ccl/dependencies.h"
+#include "ccl/uniform_ring.h"
 #include "core/error.h"
 
 namespace ccl {
 namespace {
 
-/// A transfer, or a local sum (from == to, no bytes).
-struct Node {
-    std::int32_t from = 0;
-    std::int32_t to = 0;
-    core::Bytes size;
-    std::int32_t waits = 1;  // the rank's start, and what must have landed before
-    std::vector<std::size_t> next;
-};
-
-/// What a page range of (rank, slice, lane) is waiting for; keyed by its first page.
-struct Landing {
-    std::int64_t end = 0;
-    std::size_t node = 0;
-};
-
-/// Turns a plan into nodes: who waits for whose landing.
-class Dependencies {
-public:
-    explicit Dependencies(const Plan& plan) : plan_(plan) {
-        const std::int32_t steps = plan.step_count();
-        for (std::int32_t index = 0; index <= steps; ++index) {
-            if (index == plan.gather_phase()) {
-                for (const Sum& sum : plan.sums()) add(sum);
-            }
-            if (index == steps) break;
-            for (const Transfer& transfer : plan.step(index)) add(transfer);
-        }
-    }
-
-    std::vector<Node> take() { return std::move(nodes_); }
-
-private:
-    using Key = std::tuple<std::int32_t, std::int32_t, std::int32_t, std::int64_t>;
-
-    void add(const Transfer& transfer) {
-        const std::size_t node = nodes_.size();
-        nodes_.push_back(
-            {transfer.from, transfer.to, plan_.collective().page * transfer.pages, 1, {}});
-        const std::int64_t end = transfer.first_page + transfer.pages;
-        if (transfer.payload != Payload::Own) {
-            const std::int64_t landed = wait_for(
-                {transfer.from, transfer.slice, transfer.lane, transfer.first_page}, end, node);
-            core::require(transfer.payload != Payload::Landed || landed == transfer.pages,
-                          "a relay sends on only what lands at it");
-        }
-        landings_[{transfer.to, transfer.slice, transfer.lane, transfer.first_page}] = {end, node};
-    }
-
-    void add(const Sum& sum) {
-        const std::size_t node = nodes_.size();
-        const auto& slices = plan_.collective().slice_pages;
-        const std::int64_t pages = slices[static_cast<std::size_t>(sum.slice)];
-        nodes_.push_back({sum.rank, sum.rank, {}, 1, {}});
-        for (const std::int32_t lane : sum.terms) {
-            if (lane == kOwnTerm) continue;
-            const std::int64_t landed = wait_for({sum.rank, sum.slice, lane, 0}, pages, node);
-            core::require(landed == pages, "a sum has all pages of its lanes");
-        }
-        landings_[{sum.rank, sum.slice, plan_.output_lane(), 0}] = {pages, node};
-    }
-
-    /// `node` waits for all that lands on the pages from `first` to `end`; returns how many do.
-    std::int64_t wait_for(const Key& first, std::int64_t end, std::size_t node) {
-        const auto [rank, slice, lane, page] = first;
-        std::int64_t landed = 0;
-        auto at = landings_.upper_bound(first);
-        if (at != landings_.begin()) --at;
-        for (; at != landings_.end() && at->first < Key{rank, slice, lane, end}; ++at) {
-            const Landing& landing = at->second;
-            if (at->first < Key{rank, slice, lane, 0} || landing.end <= page) continue;
-            landed += std::min(end, landing.end) - std::max(page, std::get<3>(at->first));
-            nodes_[landing.node].next.push_back(node);
-            ++nodes_[node].waits;
-        }
-        return landed;
-    }
-
-    const Plan& plan_;
-    std::vector<Node> nodes_;
-    std::map<Key, Landing> landings_;
-};
-
 /// Lives in the events it has scheduled, until the last of them has run.
 class Player : public std::enable_shared_from_this<Player> {
 public:
-    Player(const Plan& plan, std::span<const std::int32_t> chips, fabric::Network& network,
+    Player(Plan plan, std::span<const std::int32_t> chips, fabric::Network& network,
            Playing& result)
-        : nodes_(Dependencies(plan).take()),
+        : plan_(std::move(plan)),
+          phases_(phases_of(plan_)),
           chips_(chips.begin(), chips.end()),
-          links_(plan.collective().links),
           network_(network),
           result_(result) {}
 
-    void start(std::vector<core::SimTime> starts) {
-        for (std::size_t rank = 0; rank < starts.size(); ++rank) {
-            network_.queue().schedule(starts[rank],
-                                      [self = shared_from_this(), rank] { self->begin(rank); });
-        }
-        result_.done = std::move(starts);
+    void start(std::vector<core::SimTime> ready) {
+        result_.done = std::move(ready);
+        next_phase();
     }
 
 private:
+    void next_phase() {
+        if (phase_ == phases_.size()) return;
+        const Phase& phase = phases_[phase_++];
+        costs_.emplace(plan_.collective(), phase.movement, network_.mesh().system.link);
+        nodes_ = nodes_of(plan_, phase);
+        latest_.assign(nodes_.size(), {});
+        injected_.clear();
+        open_ = nodes_.size() + chips_.size();
+        result_.done = starts(result_.done);
+        for (std::size_t rank = 0; rank < chips_.size(); ++rank) {
+            network_.queue().schedule(result_.done[rank],
+                                      [self = shared_from_this(), rank] { self->begin(rank); });
+        }
+    }
+
+    /// When each rank may send; with a barrier, after every other's semaphore.
+    std::vector<core::SimTime> starts(const std::vector<core::SimTime>& ready) const {
+        const auto ranks = static_cast<std::int32_t>(ready.size());
+        const bool ring = plan_.collective().topology == fabric::Topology::Ring;
+        std::vector<core::SimTime> starts;
+        for (std::int32_t rank = 0; rank < ranks; ++rank) {
+            core::SimTime start{};
+            for (std::int32_t other = 0; other < ranks; ++other) {
+                if (other != rank && !costs_->has_entry_barrier()) continue;
+                const std::int32_t straight = std::abs(other - rank);
+                const std::int32_t hops = ring ? std::min(straight, ranks - straight) : straight;
+                const core::SimTime input =
+                    std::max(ready[static_cast<std::size_t>(other)], network_.queue().now());
+                start = std::max(start, input + costs_->setup() + costs_->semaphore_hop() * hops);
+            }
+            starts.push_back(start);
+        }
+        return starts;
+    }
+
     void begin(std::size_t rank) {
         for (std::size_t node = 0; node < nodes_.size(); ++node) {
-            if (static_cast<std::size_t>(nodes_[node].from) == rank) release(node);
+            if (static_cast<std::size_t>(nodes_[node].from) == rank) release(node, {});
         }
+        closed();
     }
 
-    void release(std::size_t index) {
+    /// `not_before`: when the last byte of what it relays leaves the hop before at the earliest.
+    void release(std::size_t index, core::SimTime not_before) {
         Node& node = nodes_[index];
         core::require(node.waits > 0, "a transfer waits for each landing once");
+        latest_[index] = std::max(latest_[index], not_before);
         if (--node.waits > 0) return;
+        const core::SimTime now = network_.queue().now();
         if (node.from == node.to) {
-            complete(index, network_.queue().now());
-            return;
+            at(now + costs_->sum(node.pages), [index](Player& player) { player.complete(index); });
+        } else if (node.is_relay && costs_->relay().count() > 0) {
+            at(now + costs_->relay(), [index](Player& player) { player.send(index); });
+        } else {
+            send(index);
         }
-        network_.send({chip(node.from), chip(node.to)}, node.size, links_,
-                      [self = shared_from_this(), index](core::SimTime when) {
-                          self->complete(index, when);
-                      });
     }
 
-    void complete(std::size_t index, core::SimTime when) {
+    void send(std::size_t index) {
         const Node& node = nodes_[index];
+        const bool forwards = costs_->routers_forward();
+        fabric::Network::Message message;
+        message.size = plan_.collective().page * node.pages;
+        message.links = plan_.collective().links;
+        message.occupied = costs_->occupied(node.from, node.to, node.pages);
+        message.latency =
+            forwards && node.is_relay ? costs_->forwarded_latency() : costs_->latency(node.pages);
+        message.not_before = latest_[index];
+        const core::SimTime begin = network_.send(
+            {chip(node.from), chip(node.to)}, message,
+            [self = shared_from_this(), index](core::SimTime) { self->complete(index); });
+        if (!node.is_relay) inject(node, message.latency);
+        if (forwards) forward(index, begin, message);
+    }
+
+    /// The workers hand over the pages of a rank one after the other, beside the wire.
+    void inject(const Node& node, core::Picoseconds latency) {
+        core::SimTime& until = injected_[{node.from, node.to}];
+        until = std::max(until, network_.queue().now()) + costs_->injection(node.pages);
+        finish(node, until + latency);
+    }
+
+    /// What passes through a router follows its first packet.
+    void forward(std::size_t index, core::SimTime begin, const fabric::Network::Message& message) {
+        const core::Picoseconds head =
+            std::min(costs_->first_packet(nodes_[index].pages), message.occupied);
+        const core::SimTime last =
+            std::max(begin + message.occupied, message.not_before) + message.latency;
+        at(begin + head + message.latency, [index, last](Player& player) {
+            for (const std::size_t next : player.nodes_[index].next) {
+                if (player.is_transfer(next)) player.release(next, last);
+            }
+        });
+    }
+
+    void complete(std::size_t index) {
+        const Node& node = nodes_[index];
+        finish(node, network_.queue().now());
+        for (const std::size_t next : node.next) {
+            if (!costs_->routers_forward() || !is_transfer(next)) release(next, {});
+        }
+        closed();
+    }
+
+    bool is_transfer(std::size_t index) const { return nodes_[index].from != nodes_[index].to; }
+
+    void finish(const Node& node, core::SimTime when) {
         for (const std::int32_t rank : {node.from, node.to}) {
             core::SimTime& done = result_.done[static_cast<std::size_t>(rank)];
             done = std::max(done, when);
         }
-        for (const std::size_t next : node.next) release(next);
+    }
+
+    /// One node, or one rank's begin, is over; after the last the phase is.
+    void closed() {
+        if (--open_ > 0) return;
+        if (!nodes_.empty()) {
+            for (core::SimTime& done : result_.done) done += costs_->fill();
+        }
+        next_phase();
+    }
+
+    template <class Act>
+    void at(core::SimTime when, Act act) {
+        network_.queue().schedule(when, [self = shared_from_this(), act] { act(*self); });
     }
 
     std::int32_t chip(std::int32_t rank) const { return chips_[static_cast<std::size_t>(rank)]; }
 
-    std::vector<Node> nodes_;
+    Plan plan_;
+    std::vector<Phase> phases_;
     std::vector<std::int32_t> chips_;
-    std::int32_t links_;
     fabric::Network& network_;
     Playing& result_;
+    std::size_t phase_ = 0;
+    std::optional<PhaseCosts> costs_;
+    std::vector<Node> nodes_;
+    std::vector<core::SimTime> latest_;  // per node: its last byte leaves no earlier
+    std::map<std::pair<std::int32_t, std::int32_t>, core::SimTime> injected_;  // per hop
+    std::size_t open_ = 0;  // nodes and ranks of this phase that are not over
 };
 
 }  // namespace
 
 void play(const Plan& plan, std::span<const std::int32_t> chips,
-          std::span<const core::SimTime> ready, core::Picoseconds setup, fabric::Network& network,
-          Playing& result) {
+          std::span<const core::SimTime> ready, fabric::Network& network, Playing& result) {
     const auto ranks = static_cast<std::size_t>(plan.collective().ranks);
     core::require(chips.size() == ranks && ready.size() == ranks,
                   "a collective is played with one chip and one ready time per rank");
-    std::vector<core::SimTime> starts;
-    for (const core::SimTime input : ready) {
-        starts.push_back(std::max(input + setup, network.queue().now()));
+    if (plan.collective().ranks > kMostPlayed && is_uniform_ring(plan, ready)) {
+        const core::SimTime start = std::max(ready.front(), network.queue().now());
+        const core::SimTime end = start + play_uniform_ring(plan, chips, network);
+        result.done.assign(ranks, end);
+        network.queue().schedule(end, [] {});
+        return;
     }
-    std::make_shared<Player>(plan, chips, network, result)->start(std::move(starts));
+    std::make_shared<Player>(plan, chips, network, result)->start({ready.begin(), ready.end()});
+}
+
+core::Picoseconds time_alone(const Plan& plan, const fabric::Mesh& mesh,
+                             std::span<const std::int32_t> chips) {
+    core::EventQueue queue;
+    fabric::Network network(mesh, queue);
+    Playing playing;
+    const std::vector<core::SimTime> ready(chips.size());
+    play(plan, chips, ready, network, playing);
+    queue.run_all();
+    return std::max_element(playing.done.begin(), playing.done.end())->time_since_epoch();
 }
 
 }  // namespace ccl

@@ -1,11 +1,9 @@
 // The fabric's reading of a plan: when is every rank done.
 // Dependencies are per rank and page: a relay or reducing hop starts when what it carries has
 // landed and its rank is ready. Sends over one hop queue in the network in the order they become
-// possible. The time of local sums is not counted: the reducing kernels overlap it with the
-// transfers.
+// possible. What sends, relays, barriers and local sums cost: ccl/costs.h.
 #pragma once
 
-#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -20,13 +18,19 @@ struct Playing {
 };
 
 /// Plays `plan` on `network`. `chips[r]` is the mesh index of rank r, `ready[r]` when its input
-/// exists; a rank starts `setup` later (LinkSpec::collective_setup of the mesh's system: barrier
-/// and semaphores, once per collective), but not before the queue's now(). Several groups may be
-/// started on one network before its queue runs. `result` is filled in when the queue has run, and
-/// must live until then; plan, chips and ready need not. Requires: one chip and one ready time per
-/// rank.
+/// exists; nothing starts before the queue's now(). Gathers and reductions begin with a barrier: a
+/// rank sends when a semaphore of every other rank has come. Several groups may be started on one
+/// network before its queue runs; a uniform ring of more than kMostPlayed ranks counts on links of
+/// its own. `result` is filled in when the queue has run, and must live until then; plan, chips
+/// and ready need not. Requires: one chip and one ready time per rank.
 void play(const Plan& plan, std::span<const std::int32_t> chips,
-          std::span<const core::SimTime> ready, core::Picoseconds setup, fabric::Network& network,
-          Playing& result);
+          std::span<const core::SimTime> ready, fabric::Network& network, Playing& result);
+
+/// Larger uniform rings are timed by one rank (ccl/uniform_ring.h).
+inline constexpr std::int32_t kMostPlayed = 64;
+
+/// All chips of the group ready at once on an otherwise idle `mesh`: when the last is done.
+core::Picoseconds time_alone(const Plan& plan, const fabric::Mesh& mesh,
+                             std::span<const std::int32_t> chips);
 
 }  // namespace ccl

@@ -69,7 +69,7 @@ CollectiveClock::Timing CollectiveClock::play(const ccl::Collective& collective,
             starts.push_back(core::SimTime{at});
         }
         if (never) continue;
-        ccl::play(plan, groups[g], starts, mesh_.system.link.collective_setup, network, playing[g]);
+        ccl::play(plan, groups[g], starts, network, playing[g]);
     }
     queue.run_all();
     for (std::size_t g = 0; g < groups.size(); ++g) {

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "core/error.h"
+#include "fabric/link_keys.h"
 
 namespace fabric {
 namespace {
@@ -104,6 +105,7 @@ LinkSpec load_link(const Catalog& catalog, const std::string& name,
     };
     constexpr std::int64_t kLargestPacket = 1 << 20;
     constexpr std::int64_t kLongest = 1'000'000'000;  // a second
+    constexpr std::int64_t kLargestSlice = std::int64_t{1} << 40;
     LinkSpec link;
     link.line_rate = {value("line_rate_MBps", 1, 10'000'000) * 1'000'000};
     link.hop_latency = core::Picoseconds{value("hop_latency_ns", 0, kLongest) * 1000};
@@ -113,6 +115,14 @@ LinkSpec load_link(const Catalog& catalog, const std::string& name,
     link.ethernet_overhead = {value("ethernet_overhead_B", 0, kLargestPacket)};
     link.collective_setup = core::Picoseconds{value("collective_setup_ns", 0, kLongest) * 1000};
     link.routing_planes = static_cast<std::int32_t>(value("routing_planes", 0, kMaxLinks));
+    for (const LinkTime& time : link_times()) {
+        time.of(link) = core::Picoseconds{value(time.key, 0, kLongest) * 1000};
+    }
+    for (const LinkSize& size : link_sizes()) size.of(link) = {value(size.key, 0, kLargestSlice)};
+    for (const LinkRate& rate : link_rates()) {
+        rate.of(link) = {value(rate.key, 0, 10'000'000) * 1'000'000};
+    }
+    link.collectives.straight.sharing_permille = value("straight_sharing_permille", 0, 1000);
     return link;
 }
 

@@ -60,26 +60,46 @@ std::vector<Hop> route(const Mesh& mesh, std::int32_t from, std::int32_t to) {
 Network::Network(const Mesh& mesh, core::EventQueue& queue)
     : mesh_(mesh), queue_(queue), payload_rate_(payload_rate(mesh.system.link)) {}
 
-void Network::send(Hop hop, core::Bytes size, std::int32_t links, Done done) {
+void Network::check(Hop hop, const Message& message) const {
     core::require(hop.from >= 0 && hop.from < mesh_.chip_count() && hop.to >= 0 &&
                       hop.to < mesh_.chip_count() && are_neighbours(mesh_, hop),
                   "a transfer crosses one hop between neighbours");
-    core::require(size.value >= 0, "a transfer has no negative size");
+    core::require(message.size.value >= 0, "a transfer has no negative size");
     const auto from = static_cast<std::size_t>(hop.from);
     const auto to = static_cast<std::size_t>(hop.to);
-    core::require(links >= 1 && links <= mesh_.system.wiring.links_between(mesh_.chips[from],
-                                                                           mesh_.chips[to]),
+    core::require(message.links >= 1 && message.links <= mesh_.system.wiring.links_between(
+                                                             mesh_.chips[from], mesh_.chips[to]),
                   "a transfer uses at least one and at most all links of its pair");
+}
 
-    const core::Picoseconds wire = size / (payload_rate_ * links);
-    const core::SimTime start = std::max(queue_.now(), free_at_[hop]);
-    free_at_[hop] = start + wire;
-    carried_[hop] += size;
-    busy_[hop] += wire;
-    const core::SimTime arrival = start + wire + mesh_.system.link.hop_latency;
+void Network::send(Hop hop, core::Bytes size, std::int32_t links, Done done) {
+    core::require(links >= 1, "a transfer uses at least one and at most all links of its pair");
+    send(hop,
+         Message{.size = size,
+                 .links = links,
+                 .occupied = size / (payload_rate_ * links),
+                 .latency = mesh_.system.link.hop_latency},
+         std::move(done));
+}
+
+core::SimTime Network::send(Hop hop, const Message& message, Done done) {
+    check(hop, message);
+    core::SimTime& free = free_at_[hop];
+    const core::SimTime start = std::max(queue_.now(), free);
+    free = std::max(start + message.occupied, message.not_before);
+    carried_[hop] += message.size;
+    busy_[hop] += message.occupied;
+    const core::SimTime arrival = free + message.latency;
     queue_.schedule(arrival, [arrival, done = std::move(done)] {
         if (done) done(arrival);
     });
+    return start;
+}
+
+void Network::book(Hop hop, const Message& message) {
+    check(hop, message);
+    carried_[hop] += message.size;
+    busy_[hop] += message.occupied;
 }
 
 }  // namespace fabric

@@ -1,7 +1,8 @@
 // The links of a mesh on an event queue: bandwidth, latency, per-direction byte counters.
 // Invariant: transfers on a link never overlap; the second waits for the first. The links of one
 // pair of neighbours carry a transfer together (striped evenly).
-// Times are picoseconds; a transfer of b bytes takes hop latency + b / (payload rate x links).
+// Times are picoseconds; a plain transfer of b bytes takes hop latency + b / (payload rate x
+// links); a Message says itself how long it occupies the links and when it arrives.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +40,19 @@ public:
     /// Requires: neighbours, and 1 <= links <= live links of the pair.
     void send(Hop hop, core::Bytes size, std::int32_t links, Done done);
 
+    struct Message {
+        core::Bytes size;
+        std::int32_t links = 1;
+        core::Picoseconds occupied{};  // the links, back to back
+        core::Picoseconds latency{};   // from the last byte sent to its arrival
+        core::SimTime not_before{};    // the last byte is not sent earlier (cut-through)
+    };
+    /// The same for a message whose times are known. Returns when its first byte is sent.
+    core::SimTime send(Hop hop, const Message& message, Done done);
+    /// Counts a message that was timed elsewhere: no event, no queueing. Same requirements.
+    void book(Hop hop, const Message& message);
+
+    const Mesh& mesh() const { return mesh_; }
     /// Payload bytes carried so far, by direction; hops never used are absent.
     const std::map<Hop, core::Bytes>& bytes_carried() const { return carried_; }
     /// How long each direction was busy.
@@ -46,6 +60,8 @@ public:
     core::EventQueue& queue() { return queue_; }
 
 private:
+    void check(Hop hop, const Message& message) const;
+
     const Mesh& mesh_;
     core::EventQueue& queue_;
     core::BytesPerSecond payload_rate_;  // of one link

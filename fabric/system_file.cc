@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "fabric/embedding.h"
+#include "fabric/link_keys.h"
 #include "fabric/loading.h"
 
 namespace fabric {
@@ -254,9 +255,7 @@ void read_link(System& system, const Catalog& catalog, const Entry& root) {
     } else if (entry->is_scalar()) {
         system.link = load_link(catalog, entry->text());
     } else {
-        entry->allow_only({"line_rate_MBps", "hop_latency_ns", "packet_payload_B",
-                           "packet_header_B", "ethernet_frame_B", "ethernet_overhead_B",
-                           "collective_setup_ns", "routing_planes"});
+        entry->allow_only(link_keys());
         system.link = load_link(catalog, usual, entry);
     }
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/units.h"
+#include "fabric/collective_spec.h"
 #include "mesh/shape.h"
 
 namespace fabric {
@@ -33,14 +34,20 @@ struct Wiring {
 
 /// One link in one direction, as the fabric routers drive it. From topologies/*.yaml.
 struct LinkSpec {
-    core::BytesPerSecond line_rate;      // raw ethernet rate the tables normalise to
-    core::Picoseconds hop_latency;       // 1-D fabric, per hop
-    core::Bytes packet_payload;          // default payload of one fabric packet
-    core::Bytes packet_header;           // fabric header
-    core::Bytes ethernet_frame;          // largest ethernet packet
-    core::Bytes ethernet_overhead;       // per ethernet packet
-    core::Picoseconds collective_setup;  // fixed time of one collective: barrier, semaphores
-    std::int32_t routing_planes = 0;     // most links a collective uses per direction; 0: all
+    core::BytesPerSecond line_rate;            // raw ethernet rate the tables normalise to
+    core::Picoseconds hop_latency;             // 1-D fabric, per hop
+    core::Bytes packet_payload;                // default payload of one fabric packet
+    core::Bytes packet_header;                 // fabric header
+    core::Bytes ethernet_frame;                // largest ethernet packet
+    core::Bytes ethernet_overhead;             // per ethernet packet
+    core::Picoseconds collective_setup;        // of a gather or a reduction: kernels, semaphores
+    std::int32_t routing_planes = 0;           // most links a collective uses per direction; 0: all
+    core::Picoseconds endpoint_latency = {};   // worker to router and router to worker, together
+    core::Picoseconds packet_gap = {};         // between packets, beside their bytes
+    core::Picoseconds packet_least = {};       // a packet occupies a router no shorter
+    core::Picoseconds ring_packet_gap = {};    // the same where the routing closes a ring
+    core::Picoseconds ring_packet_least = {};  //
+    CollectiveSpec collectives = {};
 };
 
 /// Payload rate after headers and framing: P / (P + H + overhead * ceil((P + H) / frame)).

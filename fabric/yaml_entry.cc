@@ -119,6 +119,10 @@ std::vector<std::pair<std::string, Entry>> Entry::fields() const {
 }
 
 void Entry::allow_only(std::initializer_list<std::string_view> known) const {
+    allow_only(std::vector<std::string_view>(known));
+}
+
+void Entry::allow_only(const std::vector<std::string_view>& known) const {
     for (const auto& [name, value] : fields()) {
         if (std::find(known.begin(), known.end(), name) == known.end()) {
             value.fail(fmt::format("one of the keys {}", fmt::join(known, ", ")), name);

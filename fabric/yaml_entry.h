@@ -44,6 +44,7 @@ public:
     std::vector<std::pair<std::string, Entry>> fields() const;
     /// Requires every key of the mapping to be one of `known`.
     void allow_only(std::initializer_list<std::string_view> known) const;
+    void allow_only(const std::vector<std::string_view>& known) const;
 
     /// Throws a core::Error for this value.
     [[noreturn]] void fail(std::string_view expected, std::string_view found,

@@ -93,6 +93,7 @@ inline fabric::LinkSpec plain_link() {
     link.ethernet_frame = core::Bytes{1500};
     link.ethernet_overhead = core::Bytes{0};
     link.collective_setup = core::Picoseconds{5'000'000};
+    link.collectives.straight.setup = core::Picoseconds{5'000'000};
     return link;
 }
 

@@ -285,8 +285,10 @@ TEST(Plan, bad_groups_and_ends_are_refused) {
     collective.target = 0;
     EXPECT_EQ(refusal(collective),
               "point_to_point: target: expected another rank than the root, got 0");
-    collective = even_collective({Kind::AllGather}, Topology::Line, 65, 1);
-    EXPECT_EQ(refusal(collective), "all_gather: ranks: expected 1 to 64, got 65");
+    collective = even_collective({Kind::AllGather}, Topology::Line, 1025, 1);
+    EXPECT_EQ(refusal(collective), "all_gather: ranks: expected 1 to 1024, got 1025");
+    collective = even_collective({Kind::AllToAll}, Topology::Line, 65, 1);
+    EXPECT_EQ(refusal(collective), "all_to_all: ranks: expected 1 to 64, got 65");
     collective = even_collective({Kind::AllGather}, Topology::Line, 4, 1);
     collective.links = 0;
     EXPECT_EQ(refusal(collective), "all_gather: links: expected at least 1, got 0");

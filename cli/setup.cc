@@ -161,7 +161,8 @@ model::DeploymentOptions deployment_options(const ModelOptions& options, const S
 
 void require_split(const Setup& setup) {
     for (const fabric::Mesh& group : setup.groups) {
-        std::vector<std::string> problems = model::split_reasons(setup.config, group, setup.base_model);
+        std::vector<std::string> problems =
+            model::split_reasons(setup.config, group, setup.base_model);
         if (!problems.empty()) {
             throw NotPossible{std::move(problems), "`tessera check` lists what divides"};
         }

@@ -1,7 +1,6 @@
 // tessera topo: what is wired to what.
 #include <fmt/format.h>
 
-
 #include "cli/options.h"
 #include "cli/report.h"
 #include "core/error.h"

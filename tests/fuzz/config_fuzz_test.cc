@@ -45,10 +45,18 @@ TEST(ConfigFuzz, spoiled_configs_are_answered_or_refused_and_nothing_else_happen
     EXPECT_GE(verdicts[Verdict::NoMemory] + verdicts[Verdict::Fits], 50);
 }
 
-TEST(ConfigFuzz, unspoiled_configs_are_read) {
-    // Otherwise the corpus starts with files that stop at the parser.
-    ASSERT_GE(seeds().size(), 30u);
-    for (const std::string& seed : seeds()) EXPECT_NE(judge_config(seed), Verdict::Refused);
+TEST(ConfigFuzz, unspoiled_configs_are_read_and_planned) {
+    // Otherwise the corpus starts with files that stop at the parser or before the planner. Some
+    // of them do not split over the mesh that their bytes choose.
+    const std::vector<std::string> texts = seeds();
+    ASSERT_GE(texts.size(), 30u);
+    std::size_t planned = 0;
+    for (const std::string& seed : texts) {
+        const Verdict verdict = judge_config(seed);
+        EXPECT_NE(verdict, Verdict::Refused);
+        if (verdict == Verdict::Fits || verdict == Verdict::NoMemory) ++planned;
+    }
+    EXPECT_GE(planned, texts.size() / 2);
 }
 
 TEST(ConfigFuzz, bytes_that_are_no_config_are_refused) {

@@ -51,9 +51,10 @@ Verdict plan(const model::Config& config, std::uint64_t choice) {
     options.block_size = (choice >> 9) % 2 == 0 ? 0 : 64;
     options.device.trace_region_size = core::Bytes{50'000'000};
     const auto layers = static_cast<std::int32_t>(config.num_hidden_layers);
+    const fabric::Mesh& mesh = mesh_of(choice % kMeshes.size());
+    const model::Precision precision = model::precision_preset("performance", "", layers);
     try {
-        model::Deployment deployment(config, model::precision_preset("performance", "", layers),
-                                     mesh_of(choice % kMeshes.size()), options);
+        model::Deployment deployment(config, precision, mesh, options);
         return deployment.plan_memory().fits() ? Verdict::Fits : Verdict::NoMemory;
     } catch (const core::Error&) {
         return Verdict::NoSplit;

@@ -371,7 +371,7 @@ TEST(PublishedConfigs, six_architectures_run_and_the_others_say_that_they_do_not
         const Config config = published(row.folder);
         const std::set<std::string_view> runs{"LlamaForCausalLM", "Qwen2ForCausalLM",
                                               "Qwen3ForCausalLM", "MistralForCausalLM",
-                                              "Phi3ForCausalLM", "MixtralForCausalLM"};
+                                              "Phi3ForCausalLM",  "MixtralForCausalLM"};
         if (runs.contains(name(config.architecture))) {
             EXPECT_EQ(support(config), model::Support::Runs);
             EXPECT_NO_THROW(require_runs(config, "config.json"));

@@ -1,5 +1,6 @@
 #include "dispatch/session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/error.h"
@@ -30,6 +31,15 @@ private:
     Memory before_last_;
 };
 
+/// True for layers: they hand a value on to the next one. Prologue and epilogue do not.
+bool carries(const Segment& segment) {
+    return std::ranges::any_of(segment.commands, [](const Command& command) {
+        return std::ranges::any_of(command.allocates, [](const BufferRef& ref) {
+            return ref.instance == Instance::CarryOut;
+        });
+    });
+}
+
 std::string core_range(mesh::Grid grid) {
     return "[(x=0,y=0) - (x=" + std::to_string(grid.x - 1) + ",y=" + std::to_string(grid.y - 1) +
            ")]";
@@ -45,6 +55,7 @@ struct Session::Run {
     HostTensors& host;
     QueueId queue;
     std::vector<std::vector<std::optional<DeviceBuffer>>> live{};
+    std::int32_t layers_left_out = 0;  // before this segment: layers without a segment
 
     // What a run that ends early (a shortage, an error) still holds goes back to the device.
     ~Run() {
@@ -56,8 +67,12 @@ struct Session::Run {
     }
 
     std::optional<DeviceBuffer>& slot(BufferRef ref, std::int32_t layer) {
+        // Carried values alternate from round to round, not with the number of the layer.
+        const bool carried =
+            ref.instance == Instance::CarryIn || ref.instance == Instance::CarryOut;
+        const std::int32_t round = carried ? layer - layers_left_out : layer;
         return live[static_cast<std::size_t>(ref.buffer)][static_cast<std::size_t>(
-            instance_of(program->buffer(ref), ref.instance, layer))];
+            instance_of(program->buffer(ref), ref.instance, round))];
     }
 
     Operand operand(BufferRef ref, std::int32_t layer) {
@@ -194,8 +209,11 @@ std::optional<Shortage> Session::run(const std::shared_ptr<const Program>& progr
     for (const Buffer& buffer : program->buffers) {
         run.live.emplace_back(static_cast<std::size_t>(buffer.instances));
     }
+    std::int32_t rounds = 0;
     for (const Segment& segment : program->segments) {
+        run.layers_left_out = segment.first_layer - rounds;
         if (auto shortage = run_segment(run, segment)) return told(std::move(shortage));
+        if (carries(segment)) rounds += segment.repeat;
     }
     ++programs_run_;
     return {};

@@ -59,6 +59,16 @@ TEST(ConfigFuzz, unspoiled_configs_are_read_and_planned) {
     EXPECT_GE(planned, texts.size() / 2);
 }
 
+TEST(ConfigFuzz, inputs_that_once_went_wrong_are_planned) {
+    // One file per finding of the fuzz program, cut down to what it takes.
+    const std::vector<std::string> texts = files_below("tests/data/fuzz/config", ".json");
+    ASSERT_FALSE(texts.empty());
+    for (const std::string& text : texts) {
+        const Verdict verdict = judge_config(text);
+        EXPECT_TRUE(verdict == Verdict::Fits || verdict == Verdict::NoMemory) << text;
+    }
+}
+
 TEST(ConfigFuzz, bytes_that_are_no_config_are_refused) {
     // What a byte mutator makes of a file.
     for (const char* text : {"", "{", "null", "[]", "{}", "\xff\xfe{}", "{\"architectures\": 3}",

@@ -93,6 +93,21 @@ TEST(FitBoundary, llama_8b_on_an_n150_has_no_room_for_chunks_of_4k_beside_64k_to
     EXPECT_TRUE(plan_of(kLlama8BOnN150, asked(65'536 / 2, 1, 4096, 52'000'000)).fits());
 }
 
+TEST(FitBoundary, a_pool_of_64k_tokens_for_32_users_leaves_no_room_for_chunks_of_4k_either) {
+    // vllm #285 and #289 as served: blocks of 64 that 32 users share, each up to the whole pool.
+    const auto pooled = [](std::int64_t tokens) {
+        DeploymentOptions options = asked(tokens, 32, 4096, 52'000'000);
+        options.block_size = 64;
+        options.max_num_blocks = tokens / 64;
+        return plan_of(kLlama8BOnN150, options);
+    };
+    const MemoryPlan plan = pooled(65'536);
+    ASSERT_TRUE(plan.failure.has_value());
+    EXPECT_TRUE(plan.failed_buffer.starts_with("feed_forward.")) << plan.failed_buffer;
+    EXPECT_NE(plan.failure->text.find("but bank size is 1021741792 B"), std::string::npos);
+    EXPECT_TRUE(pooled(32'768).fits());
+}
+
 TEST(FitBoundary, llama_8b_with_32_users_of_4k_runs_out_at_a_w1) {
     // tt-inference-server #314: 4k x 32 without paging fails, a pool of 32k works.
     expect_fails_on(plan_of(kLlama8BOnN150, asked(4096, 32, 4096, 52'000'000)), ".feed_forward.w1",

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds into build/release; the binary is build/release/tessera. Installs packages and configures
 # on the first call only.
-# Usage: scripts/build.sh [--sanitize] [TARGET...]    --sanitize builds into build/sanitize
+# Usage: scripts/build.sh [--sanitize|--fuzz] [TARGET...]
+#   --sanitize builds into build/sanitize, --fuzz (clang, libFuzzer) into build/fuzz
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,6 +13,11 @@ if [ "${1:-}" = --sanitize ]; then
     folder=build/sanitize
     options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DTESSERA_SANITIZE=address;undefined"
         -DTESSERA_BENCH=OFF)
+elif [ "${1:-}" = --fuzz ]; then
+    shift
+    folder=build/fuzz
+    options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_COMPILER=clang++-14 -DTESSERA_FUZZ=ON
+        "-DTESSERA_SANITIZE=fuzzer-no-link;address;undefined" -DTESSERA_BENCH=OFF)
 fi
 [ $# -gt 0 ] || set -- all
 

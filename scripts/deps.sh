@@ -11,7 +11,7 @@ packages=(
 )
 case "${1:-test}" in
     build) ;;
-    test) packages+=(clang-format-14 clang-tidy-14) ;;
+    test) packages+=(clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev) ;;
     *) echo "usage: scripts/deps.sh [build|test]" >&2; exit 2 ;;
 esac
 

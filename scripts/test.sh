@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds everything and runs every test: the release build with the format and lint checks, then
-# the fast tests under the address and undefined-behaviour sanitizers. Tests labelled slow run when
-# CI=true. The last line is "N passed, N failed".
+# the fast tests under the address and undefined-behaviour sanitizers. When CI=true also the tests
+# labelled slow, and a minute of each fuzz program. The last line is "N passed, N failed".
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -34,7 +34,7 @@ run_tests() { # build folder, ctest options...
     echo "   $((total - wrong - skipped)) passed, $wrong failed, $skipped skipped"
 }
 
-stage() { # title, build options, then ctest options after --
+stage() { # title, build folder, build options and targets, then ctest options after --
     local started=$SECONDS folder=$2
     local build=()
     echo "== $1"
@@ -44,7 +44,7 @@ stage() { # title, build options, then ctest options after --
         shift
     done
     shift
-    if scripts/build.sh "${build[@]}" all; then
+    if scripts/build.sh "${build[@]}"; then
         echo "   built in $((SECONDS - started)) s"
         run_tests "$folder" "$@"
     else
@@ -58,8 +58,11 @@ scripts/deps.sh test
 export UBSAN_OPTIONS=print_stacktrace=1
 labels=(-LE '^slow$')
 [ "${CI:-}" != true ] || labels=()
-stage "release: tests, format, lint" build/release -- "${labels[@]}"
-stage "sanitizers: fast tests" build/sanitize --sanitize -- -L '^fast$'
+stage "release: tests, format, lint" build/release all -- "${labels[@]}"
+stage "sanitizers: fast tests" build/sanitize --sanitize all -- -L '^fast$'
+if [ "${CI:-}" = true ]; then
+    stage "fuzzing: a minute each" build/fuzz --fuzz config_fuzz -- -L '^fuzz$'
+fi
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

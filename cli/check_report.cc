@@ -108,9 +108,9 @@ std::string split_text(const Finding& finding) {
     const model::Config& config = finding.setup.config;
     std::string text;
     if (split.splits()) {
-        text = fmt::format("splits: yes ({} heads, {} KV heads over {} chips, {} group{})\n",
+        text = fmt::format("splits: yes ({} heads, {} KV heads over {} chip{}, {} group{})\n",
                            config.num_attention_heads, config.num_key_value_heads, split.tp,
-                           split.dp, split.dp == 1 ? "" : "s");
+                           split.tp == 1 ? "" : "s", split.dp, split.dp == 1 ? "" : "s");
     } else {
         text = "splits: no\n" + lines("", split.reasons);
     }
@@ -150,16 +150,19 @@ std::string most_text(const Finding& finding) {
     text += fmt::format("  {:<17}{} users at this context\n", "batch", fit.max_batch);
     text += fmt::format("  {:<17}{} tokens at this context and batch\n", "prefill chunk",
                         fit.prefill_chunk);
-    if (finding.smallest) {
-        text += fmt::format(
-            "  {:<17}{}\n", "smallest system",
-            finding.smallest->found() ? finding.smallest->tried.back().name : "none that is known");
-    }
+    return text;
+}
+
+std::string elsewhere_text(const Finding& finding) {
+    if (!finding.smallest) return {};
+    std::string text = fmt::format(
+        "Elsewhere\n  {:<17}{}\n", "smallest system",
+        finding.smallest->found() ? finding.smallest->tried.back().name : "none that is known");
     const std::int64_t copies = model::most_replicas(finding.replicas);
     for (const model::Replicas& cut : finding.replicas) {
         if (cut.dp != copies || !cut.group.fits) continue;
-        text += fmt::format("  {:<17}{} of tensor parallel {} ({})\n", "copies", cut.dp, cut.tp,
-                            cut.shape.text());
+        text += fmt::format("  {:<17}{} of tensor parallel {} ({}) on this system\n", "copies",
+                            cut.dp, cut.tp, cut.shape.text());
     }
     return text;
 }
@@ -239,6 +242,7 @@ std::string to_text(const Finding& finding) {
         text += memory_text(finding.fit->plan, finding.setup.group().chip_count());
         text += most_text(finding);
     }
+    text += elsewhere_text(finding);
     if (finding.traces) text += traces_text(finding);
     if (finding.host) text += host_text(*finding.host);
     return text;

@@ -121,7 +121,7 @@ struct Fleet {
 };
 
 Fleet start(const RunOptions& options, const World& world, const Setup& setup,
-            const model::Checkpoint& checkpoint, std::int64_t context) {
+            const model::Checkpoint& checkpoint, std::int64_t context, std::int64_t prompt_tokens) {
     Fleet fleet;
     world.log->info("mesh {}: {} of {}", options.model.mesh, setup.mesh.shape.text(),
                     setup.mesh.system.title);
@@ -130,6 +130,7 @@ Fleet start(const RunOptions& options, const World& world, const Setup& setup,
         fleet.deployments.push_back(
             std::make_unique<model::Deployment>(setup.config, setup.precision, group,
                                                 deployment_options(options.model, setup, context)));
+        fleet.deployments.back()->require_room(prompt_tokens, options.max_new_tokens);
         world.log->info("group {}: decode step of {} commands, loading {}",
                         fleet.deployments.size() - 1,
                         fleet.deployments.back()->decode()->command_count(), checkpoint.where());
@@ -227,7 +228,8 @@ Answer act(RunOptions options, const World& world) {
     auto prompts = user_prompts(options, config, tokenizer);
     const std::int64_t context = choose_context(options, config, prompts);
     const model::Checkpoint checkpoint = model::Checkpoint::open(options.model.model);
-    Fleet fleet = start(options, world, setup, checkpoint, context);
+    Fleet fleet = start(options, world, setup, checkpoint, context,
+                        static_cast<std::int64_t>(longest(prompts)));
 
     model::GenerateOptions generation{options.max_new_tokens, options.sampling,
                                       config.eos_token_ids};

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
+#include <numeric>
 
 #include "core/error.h"
 #include "model/validate_kinds.h"
@@ -51,6 +53,7 @@ std::map<std::string, Answer> answer_all(const std::vector<AskedRow>& rows) {
 bool within_twofold(double a, double b) { return a == b || (a <= 2 * b && b <= 2 * a); }
 
 Verdict verdict_of(Scoring scoring, double predicted, double measured) {
+    if (scoring == Scoring::Error) return Verdict::Compared;
     if (predicted == measured) return Verdict::Agrees;
     if (scoring == Scoring::Size && within_twofold(predicted, measured)) {
         return Verdict::WithinTwofold;
@@ -79,6 +82,7 @@ JudgedRow judge(Scoring scoring, std::int64_t line, const AskedRow& row,
         judged.asked = question.text;
         judged.predicted = answer.text;
         judged.predicted_value = answer.value;
+        judged.null_value = answer.null_value;
         judged.why = answer.unanswered.empty() ? answer.why : answer.unanswered;
     }
     return judged;
@@ -98,21 +102,33 @@ std::optional<double> agreement(std::span<const JudgedRow* const> rows, double m
     return share(chosen, [](const JudgedRow* row) { return row->verdict == Verdict::Agrees; });
 }
 
-void score_errors(Scores& scores, std::span<const JudgedRow* const> rows) {
-    std::vector<double> errors;
-    double sum = 0;
-    for (const JudgedRow* row : rows) {
-        if (row->measured_value <= 0) continue;
-        const double error = row->predicted_value / row->measured_value - 1;
-        errors.push_back(100 * std::abs(error));
-        sum += errors.back();
-    }
-    if (errors.empty()) return;
+Errors errors_of(std::vector<double> errors) {
+    Errors found;
+    found.rows = static_cast<std::int64_t>(errors.size());
+    if (errors.empty()) return found;
     std::sort(errors.begin(), errors.end());
     const std::size_t count = errors.size();
-    scores.median_ape_pct = (errors[(count - 1) / 2] + errors[count / 2]) / 2;
-    scores.mean_ape_pct = sum / static_cast<double>(count);
-    scores.p90_ape_pct = errors[(9 * count + 9) / 10 - 1];  // nearest rank
+    found.median_ape_pct = (errors[(count - 1) / 2] + errors[count / 2]) / 2;
+    found.mean_ape_pct =
+        std::accumulate(errors.begin(), errors.end(), 0.0) / static_cast<double>(count);
+    found.p90_ape_pct = errors[(9 * count + 9) / 10 - 1];  // nearest rank
+    return found;
+}
+
+void score_errors(Scores& scores, std::span<const JudgedRow* const> rows) {
+    std::vector<double> own;
+    std::vector<double> null;
+    for (const JudgedRow* row : rows) {
+        const std::optional<double> error = row->error_pct(row->predicted_value);
+        if (!error) continue;
+        own.push_back(std::abs(*error));
+        if (row->null_value) null.push_back(std::abs(*row->error_pct(*row->null_value)));
+    }
+    const Errors errors = errors_of(std::move(own));
+    scores.median_ape_pct = errors.median_ape_pct;
+    scores.mean_ape_pct = errors.mean_ape_pct;
+    scores.p90_ape_pct = errors.p90_ape_pct;
+    scores.null_errors = errors_of(std::move(null));
 }
 
 }  // namespace
@@ -130,8 +146,22 @@ std::vector<std::string> parts_of(std::string_view text, char separator) {
     }
 }
 
+std::optional<double> optional_number(const core::CsvRecord& record, std::string_view column) {
+    const std::string& field = record.text(column);
+    if (field.empty()) return {};
+    double value = 0;
+    const char* const end = field.data() + field.size();
+    const auto [stop, code] = std::from_chars(field.data(), end, value);
+    if (code != std::errc{} || stop != end || !std::isfinite(value) || value < 0) {
+        throw record.unexpected(column, "a number that is not negative");
+    }
+    return value;
+}
+
 std::span<const TableKind> table_kinds() {
-    static const std::array<TableKind, 2> kKinds{memory_fit_kind(), chunk_sizes_kind()};
+    static const std::array<TableKind, 6> kKinds{memory_fit_kind(),        chunk_sizes_kind(),
+                                                 collectives_kind(),       collective_shapes_kind(),
+                                                 collective_traces_kind(), packets_kind()};
     return kKinds;
 }
 
@@ -143,10 +173,17 @@ std::string_view to_text(Verdict verdict) {
             return "within 2x";
         case Verdict::Disagrees:
             return "disagrees";
+        case Verdict::Compared:
+            return "compared";
         case Verdict::Skipped:
             return "skipped";
     }
     return "";
+}
+
+std::optional<double> JudgedRow::error_pct(double value) const {
+    if (verdict == Verdict::Skipped || measured_value <= 0) return {};
+    return 100 * (value / measured_value - 1);
 }
 
 Scores score(Scoring scoring, std::span<const JudgedRow* const> rows) {
@@ -157,6 +194,8 @@ Scores score(Scoring scoring, std::span<const JudgedRow* const> rows) {
         scores.agree_no_pct = agreement(rows, 0);
         return scores;
     }
+    score_errors(scores, rows);
+    if (scoring == Scoring::Error) return scores;
     const auto near = [](const JudgedRow* row) { return row->verdict != Verdict::Disagrees; };
     scores.exact_pct =
         share(rows, [](const JudgedRow* row) { return row->verdict == Verdict::Agrees; });
@@ -164,7 +203,6 @@ Scores score(Scoring scoring, std::span<const JudgedRow* const> rows) {
     scores.within_2x_or_above_pct = share(rows, [&](const JudgedRow* row) {
         return near(row) || row->predicted_value > row->measured_value;
     });
-    score_errors(scores, rows);
     return scores;
 }
 

@@ -25,6 +25,8 @@ struct Answer {
     std::string text;        // as printed: "yes", "32k"
     std::string why;         // what decided it: the failed buffer, the free bytes, the heads
     std::string unanswered;  // why there is no answer; empty: there is one
+    /// What the published closed form says, where it says something: the null to be better than.
+    std::optional<double> null_value = {};
 };
 
 /// `text` is the whole question: equal texts have equal answers.
@@ -45,6 +47,7 @@ struct AskedRow {
 enum class Scoring {
     YesNo,  // 1 or 0
     Size,   // powers of two; 0: none
+    Error,  // times and rates: how far off, no verdict
 };
 
 struct TableKind {
@@ -57,8 +60,8 @@ struct TableKind {
 /// All kinds there are.
 std::span<const TableKind> table_kinds();
 
-enum class Verdict { Agrees, WithinTwofold, Disagrees, Skipped };
-/// "agrees", "within 2x", "disagrees", "skipped".
+enum class Verdict { Agrees, WithinTwofold, Disagrees, Compared, Skipped };
+/// "agrees", "within 2x", "disagrees", "compared" (Scoring::Error), "skipped".
 std::string_view to_text(Verdict verdict);
 
 struct JudgedRow {
@@ -71,6 +74,19 @@ struct JudgedRow {
     std::string why;
     double predicted_value = 0;
     double measured_value = 0;
+    std::optional<double> null_value;
+
+    /// What `value` is off the measured one, signed; nullopt for what is measured as 0 and for
+    /// skipped rows.
+    std::optional<double> error_pct(double value) const;
+};
+
+/// Absolute percentage errors; absent without rows.
+struct Errors {
+    std::int64_t rows = 0;
+    std::optional<double> median_ape_pct;
+    std::optional<double> mean_ape_pct;
+    std::optional<double> p90_ape_pct;
 };
 
 /// Percentages over the judged rows of a table or a group; absent where they have no meaning.
@@ -86,6 +102,7 @@ struct Scores {
     std::optional<double> median_ape_pct;
     std::optional<double> mean_ape_pct;
     std::optional<double> p90_ape_pct;
+    Errors null_errors;  // of the published closed form, on the rows it answers
 };
 
 struct GroupScores {

@@ -1,4 +1,5 @@
-// The kinds of tables, one file each: validate_memory_fit.cc, validate_chunk_sizes.cc.
+// The kinds of tables, by file: validate_memory_fit.cc, validate_chunk_sizes.cc,
+// validate_collectives.cc (three of collectives' times), validate_packets.cc.
 #pragma once
 
 #include "model/validate.h"
@@ -9,8 +10,20 @@ namespace model {
 TableKind memory_fit_kind();
 /// model, device, max_prefill_chunk_k_tokens.
 TableKind chunk_sizes_kind();
+/// system, op, topology, n_devices, num_links_per_direction, size_bytes, time_us; optional:
+/// page_bytes, fabric_packet_payload_bytes, calls_back_to_back.
+TableKind collectives_kind();
+/// system, op, topology, n_devices, num_links, shape, dtype, variant, value, unit, kind, source.
+TableKind collective_shapes_kind();
+/// system, op, topology, chips, tiles_per_chip, tile_bytes, position, cycles, clock_MHz.
+TableKind collective_traces_kind();
+/// system, metric, test_name, ntype, topology, packet_or_payload_bytes, avg.
+TableKind packets_kind();
 
 /// "a/b" -> {"a", "b"}, blanks around the parts dropped.
 std::vector<std::string> parts_of(std::string_view text, char separator);
+
+/// Not negative; nullopt for an empty field. Throws core::Error for what is no number.
+std::optional<double> optional_number(const core::CsvRecord& record, std::string_view column);
 
 }  // namespace model

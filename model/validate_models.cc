@@ -114,22 +114,40 @@ std::variant<KnownModel, Unknown> ModelLibrary::model(std::string_view name) con
     return known;
 }
 
+std::variant<fabric::Mesh, Unknown> ModelLibrary::opened(const std::string& spec) const {
+    auto mesh = fabric::open_mesh(catalog_, spec);
+    if (const auto* failure = std::get_if<fabric::MeshFailure>(&mesh)) {
+        return Unknown{failure->problems.empty() ? "the mesh falls apart"
+                                                 : failure->problems.front()};
+    }
+    return std::get<fabric::Mesh>(std::move(mesh));
+}
+
+std::variant<fabric::Mesh, Unknown> ModelLibrary::row(std::string_view device,
+                                                      std::int32_t chips) const {
+    const auto found = devices_.find(lower_case(device));
+    if (found == devices_.end()) return Unknown{"no system for " + std::string(device)};
+    const std::string name = found->second.substr(0, found->second.find(':'));
+    try {
+        return opened(name + ":1x" + std::to_string(chips));
+    } catch (const core::Error& error) {
+        return Unknown{error.message()};
+    }
+}
+
 std::variant<fabric::Mesh, Unknown> ModelLibrary::group(std::string_view device,
                                                         std::int64_t groups) const {
     const auto found = devices_.find(lower_case(device));
     if (found == devices_.end()) return Unknown{"no system for " + std::string(device)};
-    auto opened = fabric::open_mesh(catalog_, found->second);
+    auto whole = opened(found->second);
     // tt/generator.py, create_submeshes: 32 chips are reshaped to (4, 8) before they are divided.
-    if (const auto* mesh = std::get_if<fabric::Mesh>(&opened);
+    if (const auto* mesh = std::get_if<fabric::Mesh>(&whole);
         mesh != nullptr && groups > 1 && mesh->chip_count() == kGalaxyChips) {
-        opened = fabric::open_mesh(catalog_, found->second + ":4x8");
+        whole = opened(found->second + ":4x8");
     }
-    if (const auto* failure = std::get_if<fabric::MeshFailure>(&opened)) {
-        return Unknown{failure->problems.empty() ? "the mesh falls apart"
-                                                 : failure->problems.front()};
-    }
+    if (auto* unknown = std::get_if<Unknown>(&whole)) return std::move(*unknown);
     try {
-        return data_parallel_groups(std::get<fabric::Mesh>(opened), groups).front();
+        return data_parallel_groups(std::get<fabric::Mesh>(whole), groups).front();
     } catch (const core::Error& error) {
         return Unknown{error.message()};
     }

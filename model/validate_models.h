@@ -42,6 +42,9 @@ public:
     std::variant<KnownModel, Unknown> model(std::string_view name) const;
     /// One data-parallel group of `device` ("GALAXY_T3K") in `groups` groups.
     std::variant<fabric::Mesh, Unknown> group(std::string_view device, std::int64_t groups) const;
+    /// A line of `chips` neighbours of `device`, a ring where all of it is one: as tables of
+    /// collectives have them.
+    std::variant<fabric::Mesh, Unknown> row(std::string_view device, std::int32_t chips) const;
     /// Tokens of the KV pool where the server allocates fewer than the context; nullopt: it does
     /// not.
     std::optional<std::int64_t> served_pool(const KnownModel& model,
@@ -69,6 +72,7 @@ private:
         std::string problem;  // why there is none
     };
 
+    std::variant<fabric::Mesh, Unknown> opened(const std::string& spec) const;
     void read_aliases(const std::filesystem::path& file);
 
     fabric::Catalog catalog_;

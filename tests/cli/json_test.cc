@@ -119,4 +119,16 @@ TEST(JsonShape, validate_of_sizes) {
     expect_shape(document({"validate", table}), "validate_sizes.json");
 }
 
+TEST(JsonShape, validate_of_times) {
+    // Errors of ours and of the closed form; a skipped row has neither.
+    const TempFolder folder;
+    const std::string table =
+        folder
+            .write("t.csv",
+                   "system,op,topology,n_devices,num_links_per_direction,size_bytes,time_us\n"
+                   "T3K,all_gather,ring,8,1,1048576,69.56\nT3K,gossip,ring,8,1,1048576,69.56\n")
+            .string();
+    expect_shape(document({"validate", table, "--rows", "--null"}), "validate_times.json");
+}
+
 }  // namespace

@@ -45,6 +45,25 @@ void expect_reference_tokens(const Json& json, std::size_t users, std::size_t pr
     }
 }
 
+TEST(RunPool, what_users_outgrow_is_an_error_with_the_demos_text) {
+    // Four blocks of 32 for two users: 64 positions each.
+    const Outcome outcome = tessera(run_demo("n150", "performance", 100,
+                                             {"--prompt", "A", "--batch", "2", "--block-size", "32",
+                                              "--max-num-blocks", "4", "--context", "128"}));
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_TRUE(says(outcome.err, "100")) << outcome.err;
+    EXPECT_TRUE(says(outcome.err, "64")) << outcome.err;
+}
+
+TEST(RunPool, what_is_large_enough_changes_no_token) {
+    // Pages are an address, not a value.
+    const auto ids = [](std::vector<std::string> more) {
+        more.insert(more.begin(), {"--prompt", "A", "--batch", "2"});
+        return document(run_demo("n300", "fp32", 8, more)).at("token_ids");
+    };
+    EXPECT_EQ(ids({"--block-size", "32", "--max-num-blocks", "8", "--context", "128"}), ids({}));
+}
+
 TEST(Run, a_batch_of_32_gives_every_user_its_own_reference_tokens) {
     // Users share a step but not a KV cache, a position or a prompt.
     const TempFolder folder;

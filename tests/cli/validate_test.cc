@@ -48,6 +48,56 @@ TEST(Validate, json_counts_what_it_skipped) {
     EXPECT_EQ(document({"validate", table, "--rows"}).at("row_results").size(), 3u);
 }
 
+// tenstorrent/tt-metal: tech_reports/CCLs/results/FULL_wormhole_b0_bfloat16_6144.md @608f1592b0f6.
+constexpr const char* kTimes =
+    "system,op,topology,n_devices,num_links_per_direction,size_bytes,calls_back_to_back,time_us\n"
+    "T3K,all_gather,ring,8,1,1048576,1,69.56\n"
+    "T3K,all_gather,line,2,1,1048576,1,89.16\n"
+    "T3K,all_gather,ring,8,1,1048576,8,69.56\n";
+
+TEST(Validate, times_have_errors_and_rows_that_say_what_was_asked) {
+    // No verdict: how far off is the answer.
+    const TempFolder folder;
+    const std::string table = folder.write("t.csv", kTimes).string();
+    const Outcome outcome = tessera({"validate", table, "--rows"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_TRUE(says(outcome.out, "line 2: compared\n  asked      all_gather of 1.00 MiB"));
+    EXPECT_TRUE(says(outcome.out, "  measured   69.56 us\n  error      "));
+    EXPECT_TRUE(says(outcome.out, "skipped    1: several calls back to back")) << outcome.out;
+    EXPECT_TRUE(says(outcome.out, "time_us wormhole_b0 all_gather ring 8 chips 1 link to 1 MiB"));
+    EXPECT_FALSE(says(outcome.out, "null")) << outcome.out;
+    const Json json = document({"validate", table});
+    EXPECT_EQ(json.at("rows"), 2);
+    EXPECT_EQ(json.at("skipped"), 1);
+    EXPECT_EQ(json.at("groups").size(), 2u);
+    EXPECT_EQ(json.at("software"), "tt-metal");
+    EXPECT_LT(json.at("median_ape_pct"), 10.0);
+    EXPECT_TRUE(json.at("exact_pct").is_null());
+    EXPECT_FALSE(json.contains("null"));
+}
+
+TEST(Validate, the_null_stands_beside_what_is_simulated) {
+    // Whoever doubts the simulation sees what the published closed form says on the same rows.
+    const TempFolder folder;
+    const std::string table = folder.write("t.csv", kTimes).string();
+    EXPECT_TRUE(says(tessera({"validate", table, "--null"}).out, "  null of 2 rows: median "));
+    const Json json = document({"validate", table, "--null", "--rows"});
+    EXPECT_EQ(json.at("null").at("rows"), 2);
+    EXPECT_GT(json.at("null").at("median_ape_pct"), json.at("median_ape_pct"));
+    EXPECT_EQ(json.at("groups").at(0).at("null").at("rows"), 1);
+    const Json& rows = json.at("row_results");
+    EXPECT_TRUE(rows.at(0).at("null_error_pct").is_number());
+    EXPECT_TRUE(rows.at(2).at("error_pct").is_null());
+}
+
+TEST(Validate, tables_without_a_closed_form_say_so) {
+    // --null on a table of yes and no is no error, and no number either.
+    const TempFolder folder;
+    const std::string table = folder.write("t.csv", kFits).string();
+    EXPECT_TRUE(says(tessera({"validate", table, "--null"}).out, "null not published"));
+    EXPECT_TRUE(document({"validate", table, "--null"}).at("null").at("median_ape_pct").is_null());
+}
+
 TEST(Validate, own_configs_take_the_place_of_the_shipped_ones) {
     // A folder of the user's own models, found by the folder's name.
     const TempFolder folder;

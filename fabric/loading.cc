@@ -91,11 +91,20 @@ std::int32_t usual_links(const Wiring& wiring) {
     return usual;
 }
 
-mesh::ChipSpec load_named_chip(const Catalog& catalog, const std::string& name) {
-    return mesh::load_chip(catalog.folder / "chips" / (name + ".yaml"));
+namespace {
+
+// What `read` makes, once per name and catalog.
+template <typename T, typename Read>
+T once(const Catalog& catalog, std::map<std::string, T> Loaded::*all, const std::string& name,
+       const Read& read) {
+    if (!catalog.loaded) return read();
+    const std::lock_guard lock(catalog.loaded->mutex);
+    auto& known = (*catalog.loaded).*all;
+    const auto found = known.find(name);
+    return found != known.end() ? found->second : known.emplace(name, read()).first->second;
 }
 
-LinkSpec load_link(const Catalog& catalog, const std::string& name,
+LinkSpec read_link(const Catalog& catalog, const std::string& name,
                    const std::optional<Entry>& overrides) {
     const Entry file = Entry::open(catalog.folder / "links" / (name + ".yaml"));
     const auto value = [&](const char* key, std::int64_t least, std::int64_t most) {
@@ -124,6 +133,20 @@ LinkSpec load_link(const Catalog& catalog, const std::string& name,
     }
     link.collectives.straight.sharing_permille = value("straight_sharing_permille", 0, 1000);
     return link;
+}
+
+}  // namespace
+
+mesh::ChipSpec load_named_chip(const Catalog& catalog, const std::string& name) {
+    return once(catalog, &Loaded::chips, name,
+                [&] { return mesh::load_chip(catalog.folder / "chips" / (name + ".yaml")); });
+}
+
+LinkSpec load_link(const Catalog& catalog, const std::string& name,
+                   const std::optional<Entry>& overrides) {
+    // A system's own numbers hold for it alone.
+    if (overrides) return read_link(catalog, name, overrides);
+    return once(catalog, &Loaded::links, name, [&] { return read_link(catalog, name, {}); });
 }
 
 }  // namespace fabric

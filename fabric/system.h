@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,9 +40,18 @@ struct System {
     ReliabilityMode reliability = ReliabilityMode::Relaxed;
 };
 
+/// Chips and links that were read already, for whoever opens many systems. Several threads may
+/// load at once.
+struct Loaded {
+    std::mutex mutex;
+    std::map<std::string, mesh::ChipSpec> chips;
+    std::map<std::string, LinkSpec> links;
+};
+
 /// Where topology data lives. The world is passed in: the folder is a parameter.
 struct Catalog {
-    std::filesystem::path folder;  // holds chips/, links/ and systems/
+    std::filesystem::path folder;              // holds chips/, links/ and systems/
+    std::shared_ptr<Loaded> loaded = nullptr;  // null: every system reads its files again
 };
 
 /// Names of all systems of the catalog, sorted.

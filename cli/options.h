@@ -72,6 +72,7 @@ Verb make_check(CLI::App& app, const World& world);
 Verb make_sim(CLI::App& app, const World& world);
 Verb make_topo(CLI::App& app, const World& world);
 Verb make_ccl(CLI::App& app, const World& world);
+Verb make_op(CLI::App& app, const World& world);
 Verb make_validate(CLI::App& app, const World& world);
 
 /// The folder of topology data this binary was built with.

@@ -4,11 +4,12 @@
 // that the device keeps between programs: period = max(kernel + gap, floor), as measured by
 // tenstorrent/tt-metal perf_microbenchmark/dispatch (pgm_dispatch.json).
 // Units: picoseconds; bytes as counted by tensor::work, on one chip.
+#include "dispatch/op_time.h"
+
 #include <algorithm>
-#include <span>
 
 #include "core/error.h"
-#include "dispatch/simulator.h"
+#include "dispatch/matmul_time.h"
 
 namespace dispatch {
 namespace {
@@ -69,6 +70,23 @@ OpTime op_time(const KernelPlan& plan, const tensor::Work& work, const mesh::Chi
                     time(traffic.sharded, chip.dram.sharded),
             .l1 = time(per_core, chip.core_l1),
             .launch = std::max(floor, core::Picoseconds{})};
+}
+
+OpTime op_time(const tensor::Op& op, std::span<const tensor::Spec> in,
+               const tensor::Bindings& bindings, const KernelPlan& plan, const mesh::ChipSpec& chip,
+               MatmulTuning tuning) {
+    const tensor::Work work = tensor::work(op, in, bindings);
+    OpTime time = op_time(plan, work, chip);
+    if (!std::holds_alternative<tensor::Linear>(op)) return time;
+    const MatmulSpecs specs{in[0], in[1], tensor::infer(op, in)[0]};
+    const core::Cycles eltwise = core::Cycles{chip.eltwise_tile_cycles} *
+                                 core::ceil_div(work.eltwise_tiles, std::int64_t{plan.cores});
+    const core::Picoseconds l1 = time.l1;
+    const core::Picoseconds launch = time.launch;
+    time = matmul_time(specs, plan, eltwise, chip, tuning);
+    if (is_dram_sharded(specs, plan)) time.l1 = l1;
+    time.launch = launch;
+    return time;
 }
 
 }  // namespace dispatch

@@ -3,8 +3,7 @@
 // sub-device programs run one after another; without sub-devices reads, writes and programs wait
 // for all earlier programs of their queue on that chip.
 // Times are picoseconds; every constant comes from topologies/.
-// First model of an op: max(compute, DRAM, L1) over its KernelPlan plus launch; calibration is
-// a later concern, the mechanism is here.
+// The time of an op is dispatch/op_time.h's.
 #pragma once
 
 #include <cstdint>
@@ -15,23 +14,12 @@
 #include <vector>
 
 #include "core/digest.h"
+#include "dispatch/op_time.h"
 #include "dispatch/reader.h"
 #include "fabric/mesh.h"
 #include "fabric/network.h"
 
 namespace dispatch {
-
-/// What holds an op back, and for how long each part would take alone.
-struct OpTime {
-    core::Picoseconds compute{};
-    core::Picoseconds dram{};
-    core::Picoseconds l1{};
-    core::Picoseconds launch{};  // floor of launching this plan's kernels
-    core::Picoseconds total() const;
-    /// "compute", "dram", "l1" or "launch".
-    std::string bound() const;
-};
-OpTime op_time(const KernelPlan& plan, const tensor::Work& work, const mesh::ChipSpec& chip);
 
 struct TimelineEntry {
     std::string label;

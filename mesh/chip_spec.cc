@@ -273,6 +273,19 @@ void read_compute(Section section, ChipSpec& chip) {
     section.finish();
 }
 
+MatmulSpec read_matmul(Section section) {
+    MatmulSpec matmul;
+    matmul.clock_factor = section.real("clock_factor", 0.1, 1);
+    matmul.product_factor = section.real("product_factor", 1, 10);
+    matmul.unpack_bytes_per_cycle = section.real("unpack_bytes_per_cycle", 1, 1e4);
+    matmul.feed_bytes_per_cycle = section.real("feed_bytes_per_cycle", 1, 1e4);
+    matmul.block_setup = {section.integer("block_setup_cycles", 0, 1'000'000)};
+    matmul.write = rate(section, "write_gb_per_s");
+    matmul.start = time(section, "start_us");
+    section.finish();
+    return matmul;
+}
+
 void check_grid(const Section& top, const std::string& key, Grid part, Grid whole) {
     if (part.x <= whole.x && part.y <= whole.y) return;
     top.broken_law(key, fmt::format("at most {}x{}, as tensix_grid", whole.x, whole.y),
@@ -293,6 +306,7 @@ ChipSpec read_chip(Section top) {
     chip.launch = read_launch(top.section("launch"));
     chip.pcie = read_pcie(top.section("pcie"));
     read_compute(top.section("compute"), chip);
+    chip.matmul = read_matmul(top.section("matmul"));
     top.finish();
 
     check_grid(top, "worker_grid", chip.worker_grid, chip.tensix);

@@ -59,6 +59,17 @@ struct PcieSpec {
     core::BytesPerSecond read;
 };
 
+/// Matmuls on the worker grid: what the cores lose beside the fidelity phases.
+struct MatmulSpec {
+    double clock_factor = 1;            // clock under a matmul on all cores, of the nominal
+    double product_factor = 1;          // cycles of a tile product, of tile_cycles
+    double unpack_bytes_per_cycle = 1;  // of one operand's tiles into the matrix unit
+    double feed_bytes_per_cycle = 1;    // tiles multicast along a row or column of cores
+    core::Cycles block_setup;           // handshake of one block of K
+    core::BytesPerSecond write;         // all cores writing their outputs to interleaved DRAM
+    core::Picoseconds start;            // filling and draining: what no block of K accounts for
+};
+
 struct ChipSpec {
     std::string name;  // "n150", "wormhole_galaxy_chip", ...: one per file
     Arch arch = Arch::WormholeB0;
@@ -73,6 +84,7 @@ struct ChipSpec {
     PcieSpec pcie;
     std::array<std::int64_t, 4> tile_cycles{};  // per 32x32x32 tile product, by Fidelity
     std::int64_t eltwise_tile_cycles = 0;       // per output tile of an eltwise op on one core
+    MatmulSpec matmul;
     core::BytesPerSecond core_l1;  // one core moving data to or from L1 over the NoC (copy, gather)
 };
 

@@ -39,6 +39,7 @@ inline mesh::ChipSpec small_chip() {
     chip.tile_cycles = {16, 32, 48, 64};
     chip.eltwise_tile_cycles = 1000;
     chip.core_l1 = 100_GBps;
+    chip.matmul = {1, 1, 64, 16, {0}, 100_GBps, 1_us};
     return chip;
 }
 

@@ -40,7 +40,7 @@ double error_of(Deployment deployment, const std::vector<Capture>& captures, dou
 }
 
 TEST(TraceRegionGolden, llama_8b_on_n300_is_the_total_it_was_calibrated_on) {
-    // tenstorrent/tt-inference-server issue 1839: 36,410,368 B when decode was captured after five
+    // tenstorrent/tt-inference-server #1839: 36,410,368 B when decode was captured after five
     // prefill lengths.
     EXPECT_NEAR(
         error_of(deployed(kLlama8B, "n300", "Llama-3.1-8B", served(mesh::DispatchCore::Ethernet)),
@@ -89,12 +89,12 @@ TEST(TraceRegionGolden, sets_that_ran_in_a_published_region_fit_it) {
 }
 
 TEST(TraceRegionGolden, sets_that_overflowed_a_published_region_do_not_fit_it) {
-    // tenstorrent/tt-inference-server issue 1839: 33,000,000 B were too few.
+    // tenstorrent/tt-inference-server #1839: 33,000,000 B were too few.
     auto options = served(mesh::DispatchCore::Ethernet);
     Deployment n300 = deployed(kLlama8B, "n300", "Llama-3.1-8B", options);
     EXPECT_FALSE(trace_region_report(n300, decode_and({128, 1024, 2048, 4096, 8192}))
                      .fits(core::Bytes{33'000'000}));
-    // tenstorrent/tt-metal issue 48636: 25,000,000 B were too few for batch 32 on N150.
+    // tenstorrent/tt-metal #48636: 25,000,000 B were too few for batch 32 on N150.
     Deployment n150 =
         deployed(kLlama8B, "n150", "Llama-3.1-8B", served(mesh::DispatchCore::Worker));
     std::vector<Capture> captures{{Kind::Decode, 32, 0}};
@@ -105,7 +105,7 @@ TEST(TraceRegionGolden, sets_that_overflowed_a_published_region_do_not_fit_it) {
 }
 
 TEST(TraceRegionGolden, a_prefill_on_four_blackhole_chips_stays_below_its_published_bound) {
-    // A known weakness, so that a change shows. tenstorrent/tt-inference-server issue 3400: the 70B
+    // A known weakness, so that a change shows. tenstorrent/tt-inference-server #3400: the 70B
     // passed a region of 58,000,000 B with 93,102,080, so its last prefill took 35,102,080 at
     // least.
     Deployment deployment =

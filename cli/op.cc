@@ -6,16 +6,10 @@
 #include "cli/options.h"
 #include "cli/report.h"
 #include "core/error.h"
-#include "dispatch/lower.h"
-#include "dispatch/matmul_time.h"
+#include "dispatch/matmul_question.h"
 
 namespace cli {
 namespace {
-
-using dispatch::MatmulTuning;
-using dispatch::MemoryConfig;
-using dispatch::MemoryLayout;
-using tensor::Spec;
 
 struct OpOptions {
     std::string op;
@@ -42,43 +36,28 @@ mesh::Fidelity fidelity_of(const std::string& name) {
     return known.at(name);
 }
 
-struct Matmul {
-    tensor::Op op;
-    std::vector<Spec> in;
-    dispatch::KernelPlan plan;
-};
-
-Matmul lowered(const OpOptions& options, const mesh::ChipSpec& chip) {
+dispatch::MatmulQuestion question_of(const OpOptions& options, const mesh::ChipSpec& chip) {
     const std::optional<tensor::DType> dtype = tensor::parse_dtype(options.dtype);
     core::require(dtype.has_value(), "the option was checked");
-    Matmul matmul{.op = tensor::Linear{.out = *dtype}, .in = {}, .plan = {}};
-    matmul.in = {{{options.m, options.k}, *dtype, tensor::Layout::Tile},
-                 {{options.k, options.n}, *dtype, tensor::Layout::Tile}};
-    const MemoryConfig dram{};
-    MemoryConfig activations = dram;
-    if (options.in0 == "l1") {
-        activations = {mesh::BufferType::L1, MemoryLayout::BlockSharded, chip.worker_grid.cores()};
+    dispatch::MatmulQuestion question{.m = options.m, .k = options.k, .n = options.n};
+    question.dtype = *dtype;
+    question.fidelity = fidelity_of(options.fidelity);
+    question.grid = chip.worker_grid;
+    if (options.in0 == "l1") question.activations = mesh::BufferType::L1;
+    question.output = question.activations;
+    if (options.weights == "dram-sharded") {
+        question.weight_layout = dispatch::MemoryLayout::DramWidthSharded;
     }
-    MemoryConfig weights = dram;
-    if (options.weights == "dram-sharded") weights.layout = MemoryLayout::DramWidthSharded;
-    const std::vector<MemoryConfig> placed{activations, weights};
-    const std::vector<Spec> out = tensor::infer(matmul.op, matmul.in);
-    matmul.plan = dispatch::lower(
-        matmul.op, matmul.in, out, placed,
-        {&chip, chip.worker_grid, tensor::Phase::Prefill, fidelity_of(options.fidelity)});
-    matmul.plan.outputs = {activations};  // the output goes where the activations came from
-    return matmul;
+    if (options.tuned) question.tuning = dispatch::MatmulTuning::Tuned;
+    return question;
 }
 
 Answer act(const OpOptions& options, const World& world) {
     const mesh::ChipSpec chip = fabric::load_system(world.catalog, system_of(options.arch)).chip;
-    const Matmul matmul = lowered(options, chip);
-    const auto tuning = options.tuned ? MatmulTuning::Tuned : MatmulTuning::OutOfBox;
-    const dispatch::OpTime time =
-        dispatch::op_time(matmul.op, matmul.in, {}, matmul.plan, chip, tuning);
+    const dispatch::MatmulQuestion question = question_of(options, chip);
+    const dispatch::OpTime time = dispatch::matmul_time(question, chip);
     const double us = core::to_us(time.total());
-    const double tflops = 2.0 * static_cast<double>(options.m) * static_cast<double>(options.k) *
-                          static_cast<double>(options.n) / us * 1e-6;
+    const double tflops = question.flops() / us * 1e-6;
     if (options.json) {
         Json document = envelope("op", world, "tt-transformers");
         document["op"] = options.op;

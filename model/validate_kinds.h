@@ -1,5 +1,5 @@
 // The kinds of tables, by file: validate_memory_fit.cc, validate_chunk_sizes.cc,
-// validate_collectives.cc (three of collectives' times), validate_packets.cc.
+// validate_collectives.cc (three of collectives' times), validate_packets.cc, validate_matmul.cc.
 #pragma once
 
 #include "model/validate.h"
@@ -19,6 +19,9 @@ TableKind collective_shapes_kind();
 TableKind collective_traces_kind();
 /// system, metric, test_name, ntype, topology, packet_or_payload_bytes, avg.
 TableKind packets_kind();
+/// product, config, M, K, N, use_trace, in0_storage, in1_storage, out_storage, dtype,
+/// math_fidelity, value, unit; optional: grid_x, grid_y, in0_sharded, out_sharded.
+TableKind matmul_kind();
 
 /// "a/b" -> {"a", "b"}, blanks around the parts dropped.
 std::vector<std::string> parts_of(std::string_view text, char separator);

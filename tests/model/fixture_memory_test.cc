@@ -56,10 +56,10 @@ TEST_P(FixtureMemory, planned_is_executed_to_the_byte) {
                           options);
     std::vector<std::int32_t> positions(static_cast<std::size_t>(deployment.slots()), -1);
     positions[0] = 7;
-    const Steps steps{{deployment.decode(), deployment.decode_bindings(positions),
-                       prompt_of(deployment.slots())},
-                      {deployment.prefill(128, StepShape::Chunk::First),
-                       deployment.prefill_bindings(0, 0, 33), prompt_of(33)}};
+    const Steps steps{
+        {deployment.decode(), deployment.decode_bindings(positions), prompt_of(deployment.slots())},
+        {deployment.prefill(128, StepShape::Chunk::First), deployment.prefill_bindings(0, 0, 33),
+         prompt_of(33)}};
     const Checkpoint checkpoint = Checkpoint::open(folder_);
     const Readings run = executed(deployment, steps, Decode::Traced, checkpoint);
     EXPECT_EQ(memory_disagreements(planned(deployment, steps, Decode::Traced), run),

@@ -389,11 +389,12 @@ SplitReport split_report(const Config& config, const Precision& precision, const
     report.reasons = split_reasons(stored, group, question.base_model);
     report.warnings = limits({stored, group, question});
     report.notes = padding_notes(config, stored, report);
+    // What only the real stack refuses is no matter of another split.
+    if (!report.splits()) report.options = split_options(config, precision, mesh, question);
     if (question.limits == SplitQuestion::Limits::Strict) {
         append(report.reasons, std::move(report.warnings));
         report.warnings.clear();
     }
-    if (!report.splits()) report.options = split_options(config, precision, mesh, question);
     return report;
 }
 

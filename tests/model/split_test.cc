@@ -145,6 +145,7 @@ TEST(SplitReport, numbers_of_devices_without_a_name_are_warned_of) {
     EXPECT_TRUE(has(report_of(config, "bh-galaxy", two_groups).warnings, text + "blackhole"));
     two_groups.limits = SplitQuestion::Limits::Strict;
     EXPECT_TRUE(has(report_of(config, "galaxy", two_groups).reasons, text + "wormhole_b0"));
+    EXPECT_TRUE(report_of(config, "galaxy", two_groups).options.empty());
     EXPECT_FALSE(has(report_of(config, "galaxy").warnings, "Unsupported number of devices"));
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "mesh/kernel_spec.h"
 
 namespace dispatch {
 namespace {
@@ -144,7 +145,7 @@ struct Passes {
 // never below the longer, and 26 % above it when they are equal. Calibrated on GEMM_FLOPS.md.
 Passes passes(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::ChipSpec& chip,
               const MatmulBlocks& blocks) {
-    const mesh::MatmulSpec& spec = chip.matmul;
+    const mesh::MatmulSpec& spec = chip.kernels->matmul;
     const auto x_tile = static_cast<double>(tensor::tile_bytes(specs.x.dtype).value);
     const auto weight_tile = static_cast<double>(tensor::tile_bytes(specs.weight.dtype).value);
     const auto phases =
@@ -167,7 +168,7 @@ Passes passes(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::Chip
 }
 
 core::Picoseconds loaded(double cycles, const mesh::ChipSpec& chip) {
-    const auto clock = static_cast<double>(chip.clock.value) * chip.matmul.clock_factor;
+    const auto clock = static_cast<double>(chip.clock.value) * chip.kernels->matmul.clock_factor;
     return core::duration(core::Cycles{std::llround(std::ceil(cycles))},
                           core::Hertz{std::llround(clock)});
 }
@@ -179,9 +180,9 @@ OpTime grid_time(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::C
     if (in_dram(plan.inputs, 0)) read += specs.x.bytes() * blocks.col_passes();
     if (in_dram(plan.inputs, 1)) read += specs.weight.bytes() * blocks.row_passes();
     // Only the write of the last block has nothing to hide behind.
-    core::Picoseconds alone = chip.matmul.start;
+    core::Picoseconds alone = chip.kernels->matmul.start;
     if (in_dram(plan.outputs, 0)) {
-        alone += specs.out.bytes() / chip.matmul.write / blocks.passes();
+        alone += specs.out.bytes() / chip.kernels->matmul.write / blocks.passes();
     }
     OpTime time{.compute = alone + loaded(cycles.compute, chip),
                 .dram = alone + read / chip.dram.interleaved,

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -59,16 +60,7 @@ struct PcieSpec {
     core::BytesPerSecond read;
 };
 
-/// Matmuls on the worker grid: what the cores lose beside the fidelity phases.
-struct MatmulSpec {
-    double clock_factor = 1;            // clock under a matmul on all cores, of the nominal
-    double product_factor = 1;          // cycles of a tile product, of tile_cycles
-    double unpack_bytes_per_cycle = 1;  // of one operand's tiles into the matrix unit
-    double feed_bytes_per_cycle = 1;    // tiles multicast along a row or column of cores
-    core::Cycles block_setup;           // handshake of one block of K
-    core::BytesPerSecond write;         // all cores writing their outputs to interleaved DRAM
-    core::Picoseconds start;            // filling and draining: what no block of K accounts for
-};
+struct KernelSpec;  // mesh/kernel_spec.h
 
 struct ChipSpec {
     std::string name;  // "n150", "wormhole_galaxy_chip", ...: one per file
@@ -84,13 +76,15 @@ struct ChipSpec {
     PcieSpec pcie;
     std::array<std::int64_t, 4> tile_cycles{};  // per 32x32x32 tile product, by Fidelity
     std::int64_t eltwise_tile_cycles = 0;       // per output tile of an eltwise op on one core
-    MatmulSpec matmul;
     core::BytesPerSecond core_l1;  // one core moving data to or from L1 over the NoC (copy, gather)
+    /// What kernels of this architecture cost: the same for all its chips. Set by load_chip.
+    std::shared_ptr<const KernelSpec> kernels;
 };
 
-/// Reads one chip file. Throws core::Error: file and line, key, expected, found.
+/// Reads one chip file and the kernels of its architecture, which are in ../kernels/ARCH.yaml
+/// beside its folder. Throws core::Error: file and line, key, expected, found.
 ChipSpec load_chip(const std::filesystem::path& file);
-/// Same, from text; `where` stands for the file in messages.
+/// The chip alone, from text (`kernels` stays empty); `where` stands for the file in messages.
 ChipSpec parse_chip(std::string_view text, std::string_view where);
 
 /// Compute cores left by dispatch. Blackhole dispatches on a column whatever the axis.

@@ -18,6 +18,7 @@
 #include "core/error.h"
 #include "dispatch/mesh_device.h"
 #include "fabric/mesh.h"
+#include "mesh/kernel_spec.h"
 #include "tensor/op.h"
 
 namespace dispatch::testing {
@@ -39,7 +40,9 @@ inline mesh::ChipSpec small_chip() {
     chip.tile_cycles = {16, 32, 48, 64};
     chip.eltwise_tile_cycles = 1000;
     chip.core_l1 = 100_GBps;
-    chip.matmul = {1, 1, 64, 16, {0}, 100_GBps, 1_us};
+    mesh::KernelSpec kernels;
+    kernels.matmul = {1, 1, 64, 16, {0}, 100_GBps, 1_us};
+    chip.kernels = std::make_shared<const mesh::KernelSpec>(kernels);
     return chip;
 }
 

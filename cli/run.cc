@@ -26,6 +26,8 @@ struct RunOptions {
     std::string prompts_file;
     std::int64_t max_new_tokens = 200;
     model::SamplingParams sampling;
+    std::vector<std::uint64_t> seeds{0};
+    std::int64_t logprobs = -1;
     std::string trace = "on";
     bool clip = false;
 };
@@ -169,6 +171,23 @@ struct HostTimes {
     double tokens_per_second = 0;
 };
 
+// Per user and token: {"logprob": l, "top": [{"token": id, "logprob": l}, ...]}.
+Json logprobs_json(const model::GenerateReport& report) {
+    Json users = Json::array();
+    for (const auto& tokens : report.logprobs) {
+        Json list = Json::array();
+        for (const model::TokenLogprobs& token : tokens) {
+            Json top = Json::array();
+            for (const auto& [id, logprob] : token.top) {
+                top.push_back({{"token", id}, {"logprob", logprob}});
+            }
+            list.push_back({{"logprob", token.own}, {"top", std::move(top)}});
+        }
+        users.push_back(std::move(list));
+    }
+    return users;
+}
+
 void print_document(const RunOptions& options, const World& world,
                     const std::vector<std::vector<std::int32_t>>& prompts,
                     const model::GenerateReport& report, const std::vector<std::string>& texts,
@@ -179,6 +198,7 @@ void print_document(const RunOptions& options, const World& world,
     document["problems"] = fleet.deployments.front()->mesh().problems;
     document["token_ids"] = report.token_ids;
     document["text"] = texts;
+    if (options.logprobs >= 0) document["logprobs"] = logprobs_json(report);
     for (const auto& prompt : prompts) document["prompt_tokens"].push_back(prompt.size());
     document["simulated"] = {{"ttft_ms", core::to_ms(report.time_to_first_token)},
                              {"decode_step_ms", core::to_ms(report.decode_step)},
@@ -231,8 +251,13 @@ Answer act(RunOptions options, const World& world) {
     Fleet fleet = start(options, world, setup, checkpoint, context,
                         static_cast<std::int64_t>(longest(prompts)));
 
-    model::GenerateOptions generation{options.max_new_tokens, options.sampling,
-                                      config.eos_token_ids};
+    model::GenerateOptions generation;
+    generation.max_new_tokens = options.max_new_tokens;
+    generation.eos_token_ids = config.eos_token_ids;
+    generation.sampling = options.sampling;
+    generation.sampling.seed = options.seeds.front();
+    if (options.seeds.size() > 1) generation.seeds = options.seeds;
+    if (options.logprobs >= 0) generation.logprobs = options.logprobs;
     if (!options.model.json) fmt::print("{}", options.prompts_file.empty() ? options.prompt : "");
     Printer printer(tokenizer, options.model.json);
     const Clock::time_point begin = Clock::now();
@@ -277,7 +302,21 @@ Verb make_run(CLI::App& app, const World& world) {
         ->capture_default_str();
     verb->add_option("--top-p", options->sampling.top_p, "Nucleus sampling")->capture_default_str();
     verb->add_option("--top-k", options->sampling.top_k, "0: off")->capture_default_str();
-    verb->add_option("--seed", options->sampling.seed, "Seed of the draws")->capture_default_str();
+    verb->add_option("--min-p", options->sampling.min_p, "Of the likeliest's probability; 0: off")
+        ->capture_default_str();
+    verb->add_option("--repetition-penalty", options->sampling.repetition_penalty, "1: off")
+        ->capture_default_str();
+    verb->add_option("--presence-penalty", options->sampling.presence_penalty, "0: off")
+        ->capture_default_str();
+    verb->add_option("--frequency-penalty", options->sampling.frequency_penalty, "0: off")
+        ->capture_default_str();
+    verb->add_option("--seed", options->seeds,
+                     "Seed of the draws; several, with commas: one for each user")
+        ->delimiter(',')
+        ->capture_default_str();
+    verb->add_option("--logprobs", options->logprobs,
+                     "Log-probabilities of the tokens and of so many of the likeliest, in --json")
+        ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000}));
     verb->add_option("--trace", options->trace, "on or off")
         ->capture_default_str()
         ->check(CLI::IsMember({"on", "off"}));

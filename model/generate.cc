@@ -20,9 +20,14 @@ public:
           options_(options),
           tokens_(at(slots), 0),
           positions_(at(slots), -1),
-          generated_(prompts.size()) {
+          generated_(prompts.size()),
+          logprobs_(prompts.size()) {
         for (std::size_t user = 0; user < prompts.size(); ++user) {
-            samplers_.emplace_back(options.sampling, static_cast<std::uint64_t>(first_user) + user);
+            const std::uint64_t number = static_cast<std::uint64_t>(first_user) + user;
+            SamplingParams own = options.sampling;
+            if (!options.seeds.empty()) own.seed = options.seeds[number % options.seeds.size()];
+            samplers_.emplace_back(own, options.seeds.empty() ? number : 0);
+            samplers_.back().see_prompt(prompts[user]);
         }
     }
 
@@ -63,12 +68,16 @@ public:
     std::int64_t steps() const { return steps_; }
     const std::string& shortage() const { return replica_.shortage(); }
     std::vector<std::vector<std::int32_t>>& generated() { return generated_; }
+    std::vector<std::vector<TokenLogprobs>>& logprobs() { return logprobs_; }
 
 private:
     // Samples the next token; a user that is done becomes an idle slot.
     void take(std::size_t user, const Logits& logits, const OnToken& on_token) {
         const std::int32_t token = samplers_[user].next(logits);
         generated_[user].push_back(token);
+        if (options_.logprobs) {
+            logprobs_[user].push_back(model::logprobs(logits, token, *options_.logprobs));
+        }
         tokens_[user] = token;
         if (on_token) on_token(first_user_ + static_cast<std::int64_t>(user), token);
         const bool ended = std::find(options_.eos_token_ids.begin(), options_.eos_token_ids.end(),
@@ -84,6 +93,7 @@ private:
     std::vector<std::int32_t> tokens_;
     std::vector<std::int32_t> positions_;
     std::vector<std::vector<std::int32_t>> generated_;
+    std::vector<std::vector<TokenLogprobs>> logprobs_;
     std::vector<Sampler> samplers_;
     core::Picoseconds prefill_time_{};
     core::Picoseconds decode_time_{};
@@ -129,6 +139,8 @@ GenerateReport generate(std::span<const std::unique_ptr<Replica>> replicas,
         report.decode_step = std::max(report.decode_step, group.decode_step());
         report.decode_steps = std::max(report.decode_steps, group.steps());
         for (auto& tokens : group.generated()) report.token_ids.push_back(std::move(tokens));
+        if (!options.logprobs) continue;
+        for (auto& of_user : group.logprobs()) report.logprobs.push_back(std::move(of_user));
     }
     return report;
 }

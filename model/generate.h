@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,11 +19,17 @@ namespace model {
 struct GenerateOptions {
     std::int64_t max_new_tokens = 200;
     SamplingParams sampling;
+    /// A seed for each user, dealt cyclically; empty: sampling.seed, from which all users draw
+    /// differently.
+    std::vector<std::uint64_t> seeds;
     std::vector<std::int32_t> eos_token_ids;
+    /// Log-probabilities of every token and of this many of the likeliest; nullopt: none.
+    std::optional<std::int64_t> logprobs;
 };
 
 struct GenerateReport {
     std::vector<std::vector<std::int32_t>> token_ids;  // generated, per user, eos included
+    std::vector<std::vector<TokenLogprobs>> logprobs;  // per user and token, when asked for
     core::Picoseconds time_to_first_token{};  // prefill time of all users / users, slowest replica
     core::Picoseconds decode_step{};          // mean over the steps, slowest replica
     std::int64_t decode_steps = 0;

@@ -143,4 +143,45 @@ TEST(SamplingParams, values_out_of_range_are_errors) {
                  "sampling: top_k: expected 0 (off) or more, got -1");
 }
 
+TEST(Sampler, min_p_keeps_what_is_near_the_likeliest) {
+    // Probabilities 8 : 4 : 2 : 1; half and a quarter of the likeliest stay, an eighth goes.
+    const std::vector<float> logits{std::log(8.0f), std::log(4.0f), std::log(2.0f), 0.0f};
+    EXPECT_EQ(support({.temperature = 1, .min_p = 0.2}, logits), (std::set<int>{0, 1, 2}));
+    EXPECT_EQ(support({.temperature = 1, .min_p = 1}, logits), std::set<int>{0});
+    EXPECT_EQ(support({.temperature = 1, .min_p = 0}, logits).size(), 4U);
+}
+
+TEST(Sampler, presence_is_subtracted_once_and_frequency_each_time) {
+    // Greedy from {1.0, 0.4}: presence 0.5 makes the first fall behind once it was taken.
+    EXPECT_EQ(draw({.presence_penalty = 0.5}, {1.0f, 0.4f}, 4), (std::vector<int>{0, 0, 0, 0}));
+    EXPECT_EQ(draw({.presence_penalty = 0.7}, {1.0f, 0.4f}, 4), (std::vector<int>{0, 1, 0, 0}));
+    EXPECT_EQ(draw({.frequency_penalty = 0.5}, {1.0f, 0.4f}, 5), (std::vector<int>{0, 0, 1, 0, 1}));
+}
+
+TEST(Sampler, repetition_counts_the_prompt_and_pushes_either_sign_down) {
+    Sampler sampler({.repetition_penalty = 2});
+    sampler.see_prompt(std::vector<std::int32_t>{0, 99});
+    EXPECT_EQ(sampler.next(std::vector<float>{1.0f, 0.6f}), 1);           // 0.5 against 0.6
+    EXPECT_EQ(sampler.next(std::vector<float>{-1.0f, -1.5f, -2.5f}), 0);  // -2, -3, -2.5
+}
+
+TEST(Sampler, logprobs_are_of_the_logits_themselves) {
+    const std::vector<float> logits{std::log(2.0f), std::log(5.0f), std::log(3.0f)};
+    const model::TokenLogprobs found = model::logprobs(logits, 2, 2);
+    EXPECT_NEAR(found.own, std::log(0.3), 1e-6);
+    ASSERT_EQ(found.top.size(), 2U);
+    EXPECT_EQ(found.top[0].first, 1);
+    EXPECT_NEAR(found.top[0].second, std::log(0.5), 1e-6);
+    EXPECT_EQ(found.top[1].first, 2);
+    EXPECT_EQ(model::logprobs(logits, 0, 10).top.size(), 3U);
+}
+
+TEST(Sampler, penalties_out_of_range_are_named) {
+    for (const SamplingParams& bad :
+         {SamplingParams{.min_p = 1.5}, SamplingParams{.repetition_penalty = 0},
+          SamplingParams{.presence_penalty = 3}, SamplingParams{.frequency_penalty = -2.5}}) {
+        EXPECT_THROW(model::check(bad), Error);
+    }
+}
+
 }  // namespace

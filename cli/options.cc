@@ -39,6 +39,8 @@ void add_model_options(CLI::App& verb, ModelOptions& options, const World& world
     verb.add_option("--max-num-blocks", options.max_num_blocks,
                     "Blocks of the paged pool, all users of a group; default: what they need")
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24));
+    verb.add_option("--page-table-seed", options.page_seed,
+                    "Blocks of the pool in a random order, as the demo's; default: in order");
     verb.add_option("--prefill-chunk", options.prefill_chunk, "Largest prefill chunk, tokens")
         ->capture_default_str()
         ->check(CLI::Range(std::int64_t{32}, std::int64_t{1} << 20));

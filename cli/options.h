@@ -40,7 +40,8 @@ struct ModelOptions {
     std::int64_t dp = 1;
     std::int64_t context = 0;  // 0: chosen by the verb
     std::int64_t block_size = 0;
-    std::int64_t max_num_blocks = 0;  // 0: as many as the users need
+    std::int64_t max_num_blocks = 0;         // 0: as many as the users need
+    std::optional<std::uint64_t> page_seed;  // absent: blocks in order
     std::int64_t prefill_chunk = 4096;
     std::optional<std::int64_t> trace_region;  // absent: the software's default for the model
     bool pad_heads = false;

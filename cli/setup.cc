@@ -154,6 +154,7 @@ model::DeploymentOptions deployment_options(const ModelOptions& options, const S
     deployment.context = context;
     deployment.block_size = options.block_size;
     deployment.max_num_blocks = options.max_num_blocks;
+    deployment.page_seed = options.page_seed;
     deployment.prefill_chunk = options.prefill_chunk;
     deployment.device = setup.device;
     return deployment;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
+#include <utility>
 
 #include "core/error.h"
 #include "model/split.h"
@@ -12,6 +14,17 @@ namespace {
 core::Error unsupported_split(std::int64_t chips, std::int64_t groups) {
     return core::Error("Unsupported device split: " + std::to_string(chips) + " devices, " +
                        std::to_string(groups) + " groups");
+}
+
+// Fisher-Yates with draws of splitmix64 (Vigna's splitmix64.c): the same on every machine.
+void shuffle(std::vector<std::int32_t>& items, std::uint64_t seed) {
+    for (std::size_t left = items.size(); left > 1; --left) {
+        seed += 0x9e3779b97f4a7c15ULL;
+        std::uint64_t value = seed;
+        value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ULL;
+        value = (value ^ (value >> 27)) * 0x94d049bb133111ebULL;
+        std::swap(items[left - 1], items[(value ^ (value >> 31)) % left]);
+    }
 }
 
 // Global semaphores of tt_transformers' TT_CCL: for three cluster axes (0, 1, none) two sets of one
@@ -67,7 +80,13 @@ void Deployment::size_pool() {
                                           : core::round_up(options_.context, tensor::kTileSide);
     blocks_per_user_ = core::ceil_div(options_.context, block_size_);
     blocks_ = slots_ * blocks_per_user_;
-    if (options_.max_num_blocks <= 0) return;
+    if (options_.max_num_blocks > 0) set_pool();
+    block_order_.resize(static_cast<std::size_t>(blocks_ / columns()));
+    std::iota(block_order_.begin(), block_order_.end(), 0);
+    if (options_.page_seed) shuffle(block_order_, *options_.page_seed);
+}
+
+void Deployment::set_pool() {
     if (options_.block_size <= 0) {
         throw core::Error::mismatch("max_num_blocks", "block_size", "the positions of a block",
                                     "a contiguous cache")
@@ -150,12 +169,12 @@ tensor::Bindings Deployment::chip_bindings(std::int32_t chip) const {
     bindings.extent = {mesh_.shape.rows, mesh_.shape.cols};
     bindings.page_table.block_size = block_size_;
     bindings.page_table.blocks_per_user = blocks_per_user_;
-    // A column's blocks are dealt in order; what is beyond a user's share has no block.
+    // A column's blocks are dealt in the pool's order; what is beyond a user's share has no block.
     const std::int64_t each = share();
     for (std::int64_t user = 0; user < users_per_chip(); ++user) {
         for (std::int64_t block = 0; block < blocks_per_user_; ++block) {
-            const std::int64_t at = block < each ? user * each + block : -1;
-            bindings.page_table.blocks.push_back(static_cast<std::int32_t>(at));
+            const auto at = static_cast<std::size_t>(user * each + block);
+            bindings.page_table.blocks.push_back(block < each ? block_order_[at] : -1);
         }
     }
     return bindings;
@@ -212,6 +231,38 @@ dispatch::MemoryPlan Deployment::plan_memory(dispatch::Detail detail, dispatch::
     return planner.plan();
 }
 
+namespace {
+
+// The mesh that groups are cut from and the shape of one. A 32-chip mesh is laid as 4x8 first:
+// whole lines of 8 where a group has a multiple of 8 chips, else equal pieces of a line.
+// tenstorrent/tt-metal: models/tt_transformers/tt/generator.py create_submeshes, tree of
+// 2026-05-23.
+std::pair<fabric::Mesh, mesh::Shape> groups_of(const fabric::Mesh& mesh, std::int32_t count) {
+    const mesh::Shape lines{4, 8};
+    const std::int32_t each = mesh.chip_count() / count;
+    if (mesh.shape.rows == 1) return {mesh, {1, each}};
+    if (mesh.chip_count() == lines.chips()) {
+        auto laid = fabric::map_mesh(mesh.system, lines);
+        if (auto* whole = std::get_if<fabric::Mesh>(&laid)) {
+            const bool is_whole_lines = each % lines.cols == 0;
+            return {std::move(*whole), is_whole_lines ? mesh::Shape{each / lines.cols, lines.cols}
+                                                      : mesh::Shape{1, each}};
+        }
+    }
+    // Whole rows where they divide, else equal pieces of every row.
+    mesh::Shape piece = mesh.shape;
+    if (mesh.shape.rows % count == 0) {
+        piece.rows = mesh.shape.rows / count;
+    } else if (count % mesh.shape.rows == 0) {
+        piece = {1, each};
+    } else {
+        throw unsupported_split(mesh.chip_count(), count).hint("a 2-D mesh is split by rows");
+    }
+    return {mesh, piece};
+}
+
+}  // namespace
+
 std::vector<fabric::Mesh> data_parallel_groups(const fabric::Mesh& mesh, std::int64_t groups) {
     const std::int64_t chips = mesh.chip_count();
     if (groups < 1 || groups > chips || chips % groups != 0) {
@@ -219,20 +270,11 @@ std::vector<fabric::Mesh> data_parallel_groups(const fabric::Mesh& mesh, std::in
             .hint("--dp takes a divisor of the number of devices");
     }
     if (groups == 1) return {mesh};
-    // Whole rows where they divide, else equal pieces of every row.
-    const auto count = static_cast<std::int32_t>(groups);
-    mesh::Shape piece = mesh.shape;
-    if (mesh.shape.rows % count == 0) {
-        piece.rows = mesh.shape.rows / count;
-    } else if (count % mesh.shape.rows == 0) {
-        piece = {1, mesh.chip_count() / count};
-    } else {
-        throw unsupported_split(chips, groups).hint("a 2-D mesh is split by rows");
-    }
+    const auto [whole, piece] = groups_of(mesh, static_cast<std::int32_t>(groups));
     std::vector<fabric::Mesh> result;
-    for (std::int32_t row = 0; row < mesh.shape.rows; row += piece.rows) {
-        for (std::int32_t col = 0; col < mesh.shape.cols; col += piece.cols) {
-            result.push_back(fabric::sub_mesh(mesh, {row, col}, piece));
+    for (std::int32_t row = 0; row < whole.shape.rows; row += piece.rows) {
+        for (std::int32_t col = 0; col < whole.shape.cols; col += piece.cols) {
+            result.push_back(fabric::sub_mesh(whole, {row, col}, piece));
         }
     }
     return result;

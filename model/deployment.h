@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ struct DeploymentOptions {
     // Blocks of the pool that the users of the group share, over all columns of a 2-D mesh;
     // 0: enough for every user to reach `context`.
     std::int64_t max_num_blocks = 0;
+    // Blocks in a random order, as in tt_transformers' demo (a permutation of the pool, the same
+    // for every column and group); absent: in order.
+    std::optional<std::uint64_t> page_seed = {};
     std::int64_t prefill_chunk = 4096;
     PartitionOptions::Taps taps = PartitionOptions::Taps::None;
     dispatch::DeviceOptions device;
@@ -84,6 +88,7 @@ private:
     std::int64_t columns() const { return users_split() ? mesh_.shape.cols : 1; }
     std::int64_t share() const;
     void size_pool();
+    void set_pool();
 
     Config config_;
     Precision precision_;
@@ -95,13 +100,15 @@ private:
     std::int64_t block_size_ = 0;
     std::int64_t blocks_per_user_ = 1;
     std::int64_t blocks_ = 1;
+    std::vector<std::int32_t> block_order_;  // of a column's pool
     std::shared_ptr<const dispatch::Program> decode_;
     std::map<std::pair<std::int64_t, StepShape::Chunk>, std::shared_ptr<const dispatch::Program>>
         prefills_;
 };
 
-/// Splits a mesh into `groups` data-parallel sub-meshes of (1, n / groups); rows of a 2-D mesh when
-/// they divide. Throws core::Error with the text of tt_transformers when it cannot.
+/// Splits a mesh into `groups` data-parallel sub-meshes of (1, n / groups); a mesh of 32 chips is
+/// laid as 4x8 first and gives (n / 8, 8) to groups of a multiple of 8 chips; others give whole
+/// rows. Throws core::Error with the text of tt_transformers when it cannot.
 std::vector<fabric::Mesh> data_parallel_groups(const fabric::Mesh& mesh, std::int64_t groups);
 
 }  // namespace model

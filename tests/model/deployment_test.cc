@@ -1,6 +1,7 @@
 #include "model/deployment.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "tests/model/model_fixture.h"
@@ -138,6 +139,21 @@ TEST(Deployment, users_that_need_more_blocks_than_the_pool_are_an_error) {
     EXPECT_THROW(tight->prefill_bindings(1, 64, 65), core::Error);
 }
 
+TEST(Deployment, a_seed_permutes_the_blocks_of_the_pool_alike_on_every_chip) {
+    DeploymentOptions options = demo_options(4, 256);
+    options.block_size = 32;
+    options.page_seed = 5;
+    const auto deployment = demo_on(mesh_named("n300"), "bf16", options);
+    const dispatch::ChipBindings chips = deployment->decode_bindings({0, 0, 0, 0});
+    std::vector<std::int32_t> blocks = chips[0].page_table.blocks;
+    EXPECT_EQ(chips[1].page_table.blocks, blocks);
+    EXPECT_FALSE(std::is_sorted(blocks.begin(), blocks.end()));
+    std::sort(blocks.begin(), blocks.end());
+    std::vector<std::int32_t> all(32);
+    std::iota(all.begin(), all.end(), 0);
+    EXPECT_EQ(blocks, all);  // every block once
+}
+
 TEST(Deployment, a_pool_needs_a_block_size_and_whole_columns) {
     // Users are split over the columns of a Galaxy, and so are their blocks.
     DeploymentOptions options = demo_options(4);
@@ -262,11 +278,13 @@ std::string shapes_of(std::string_view mesh, std::int64_t groups) {
 }
 
 TEST(DataParallelGroups, split_a_mesh_into_equal_parts) {
-    // Lines are cut into lines; a Galaxy gives whole rows, then pieces of rows.
+    // Lines are cut into lines; a Galaxy is laid as 4x8 first (generator.py, 2026-05-23).
     EXPECT_EQ(shapes_of("t3k", 1), "1 of 1x8");
     EXPECT_EQ(shapes_of("t3k", 4), "4 of 1x2");
     EXPECT_EQ(shapes_of("t3k", 8), "8 of 1x1");
-    EXPECT_EQ(shapes_of("galaxy", 2), "2 of 4x4");
+    EXPECT_EQ(shapes_of("galaxy", 2), "2 of 2x8");
+    EXPECT_EQ(shapes_of("galaxy", 4), "4 of 1x8");
+    EXPECT_EQ(shapes_of("tg", 4), "4 of 1x8");
     EXPECT_EQ(shapes_of("galaxy", 8), "8 of 1x4");
     EXPECT_EQ(shapes_of("galaxy", 16), "16 of 1x2");
     EXPECT_EQ(shapes_of("galaxy", 32), "32 of 1x1");

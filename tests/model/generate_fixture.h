@@ -2,6 +2,8 @@
 // (models/tiny-shakespeare/reference.json), and runs to compare with them.
 #pragma once
 
+#include <optional>
+
 #include "core/json.h"
 #include "model/generate.h"
 #include "tests/model/model_fixture.h"
@@ -30,9 +32,10 @@ inline ReferenceCases reference_cases() {
 class DemoFleet {
 public:
     DemoFleet(std::string_view mesh, std::int64_t groups, std::int64_t batch,
-              std::int64_t block_size = 0) {
+              std::int64_t block_size = 0, std::optional<std::uint64_t> page_seed = {}) {
         DeploymentOptions options = demo_options(batch, 128);
         options.block_size = block_size;
+        options.page_seed = page_seed;
         for (const fabric::Mesh& group : data_parallel_groups(mesh_named(mesh), groups)) {
             deployments_.push_back(demo_on(group, "fp32", options));
             replicas_.push_back(std::make_unique<Replica>(*deployments_.back(), demo_checkpoint(),

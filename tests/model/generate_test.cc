@@ -48,6 +48,16 @@ TEST(Generate, galaxy_pads_five_users_to_eight_slots) {
     }
 }
 
+TEST(Generate, a_random_page_table_changes_nothing) {
+    const ReferenceCases cases = reference_cases();
+    const GenerateReport report = DemoFleet("t3k", 1, 5, 32, 11).run(cases.prompts, tokens_of(40));
+    for (std::size_t user = 0; user < 5; ++user) {
+        EXPECT_TRUE(std::ranges::equal(report.token_ids[user],
+                                       std::span(cases.continuations[user]).first(40)))
+            << user;
+    }
+}
+
 TEST(Generate, a_user_that_ends_early_leaves_the_others_alone) {
     // Its end-of-text is kept, its slot becomes idle, the rest is unchanged.
     const ReferenceCases cases = reference_cases();

@@ -16,6 +16,26 @@ constexpr std::size_t kMostEvents = 1 << 14;
 
 std::string_view label_of(const Enqueued& enqueued) { return enqueued.command->label; }
 
+// A tile, or a row of a row-major tensor.
+core::Bytes page_of(const tensor::Spec& spec) {
+    if (spec.layout == tensor::Layout::Tile) return tensor::tile_bytes(spec.dtype);
+    const std::int64_t rows = spec.shape.elements() / std::max<std::int64_t>(spec.shape[-1], 1);
+    return {std::max<std::int64_t>(spec.bytes().value / std::max<std::int64_t>(rows, 1), 1)};
+}
+
+// Chips that no wiring names as attached to the host's PCIe are behind ethernet; where none is
+// named, all are attached.
+std::vector<Reach> reaches(const fabric::Mesh& mesh) {
+    const std::vector<fabric::ChipId>& attached = mesh.system.mmio_chips;
+    std::vector<Reach> found;
+    for (std::size_t at = 0; at < static_cast<std::size_t>(mesh.chip_count()); ++at) {
+        const bool local = attached.empty() || at >= mesh.chips.size() ||
+                           std::ranges::find(attached, mesh.chips[at]) != attached.end();
+        found.push_back(local ? Reach::Local : Reach::Remote);
+    }
+    return found;
+}
+
 }  // namespace
 
 Simulator::State::State(const fabric::Mesh& on, SimulatorOptions with)
@@ -25,6 +45,7 @@ Simulator::State::State(const fabric::Mesh& on, SimulatorOptions with)
       op_times(chip),
       collectives(mesh),
       last_end(static_cast<std::size_t>(mesh.chip_count()) * kMaxSubDevices),
+      rings(last_end.size()),
       all_chips(static_cast<std::size_t>(mesh.chip_count())),
       spans(all_chips.size()),
       ready(all_chips.size()) {
@@ -36,7 +57,9 @@ Simulator::State::State(const fabric::Mesh& on, SimulatorOptions with)
         queue.issued.resize(all_chips.size());
         queue.front.resize(all_chips.size());
         queue.programs.resize(last_end.size());
+        queue.dispatched.resize(all_chips.size());
     }
+    reach = reaches(mesh);
 }
 
 Simulator::State::Queue& Simulator::State::queue(QueueId id) {
@@ -44,20 +67,50 @@ Simulator::State::Queue& Simulator::State::queue(QueueId id) {
     return queues[static_cast<std::size_t>(id.value)];
 }
 
-void Simulator::State::charge_host(QueueId id, core::Picoseconds host_cost) {
-    host = after(host, host_cost);
-    std::ranges::fill(queue(id).issued, host);
+void Simulator::State::charge_host(QueueId id) {
+    Queue& state = queue(id);
+    while (state.in_flight.size() >= options.prefetch_entries) {
+        host = std::max(host, state.in_flight.front());
+        state.in_flight.pop_front();
+    }
+    const bool python = options.host == SimulatorOptions::Host::Python && chip.kernels;
+    host = after(host, python ? chip.kernels->launch.op_call : chip.launch.host_enqueue);
+    std::ranges::fill(state.issued, host);
+}
+
+void Simulator::State::note_in_flight(QueueId id) {
+    Queue& state = queue(id);
+    const bool waits = state.waits_for || state.stuck;
+    state.in_flight.push_back(waits ? kNeverTime : *std::ranges::max_element(state.dispatched));
+}
+
+core::SimTime Simulator::State::ring_room(std::size_t index, core::Bytes size) {
+    core::SimTime room{};
+    const core::Bytes ring = chip.kernels ? chip.kernels->launch.config_ring : core::Bytes{};
+    if (size.value == 0 || ring.value == 0) return room;
+    std::deque<Held>& held = rings[index];
+    core::Bytes used = size;
+    for (const Held& program : held) used += program.size;
+    while (!held.empty() && used > ring) {
+        room = std::max(room, after(held.front().end, chip.launch.traced_gap));
+        used -= held.front().size;
+        held.pop_front();
+    }
+    return room;
 }
 
 core::SimTime Simulator::State::start_of_program(QueueId id, std::int32_t at,
                                                  SubDeviceId sub_device) {
-    const Queue& state = queue(id);
+    Queue& state = queue(id);
     if (state.waits_for || state.stuck) return kNeverTime;
     const auto index = static_cast<std::size_t>(at);
-    const core::SimTime start = std::max(state.issued[index], state.front[index]);
+    core::SimTime& dispatched = state.dispatched[index];
+    dispatched = std::max({dispatched, state.issued[index], state.front[index],
+                           ring_room(slot(at, sub_device), launch.ring)});
+    dispatched = after(dispatched, launch.dispatch);
     const std::optional<core::SimTime>& last = last_end[slot(at, sub_device)];
-    if (!last) return start;
-    return std::max(start, after(*last, chip.launch.traced_gap));
+    const core::SimTime free = last ? after(*last, chip.launch.traced_gap) : dispatched;
+    return after(std::max(dispatched, free), launch.load);
 }
 
 core::SimTime Simulator::State::settled(QueueId id, std::int32_t at) {
@@ -127,6 +180,9 @@ void Simulator::State::note_program(const Enqueued& enqueued, QueueId id, std::i
     const SubDeviceId sub_device = enqueued.command->sub_device;
     const std::size_t index = slot(at, sub_device);
     last_end[index] = span.end;
+    if (chip.kernels && chip.kernels->launch.config_ring.value > 0 && launch.ring.value > 0) {
+        rings[index].push_back({launch.ring, span.end});
+    }
     queue(id).programs[index] = span.end;
     digest_span(span);
     if (span.start == kNeverTime) {
@@ -156,11 +212,16 @@ void Simulator::State::note_hang(const std::string& waits_for) {
     if (!hang_reason) hang_reason = waits_for;
 }
 
-core::SimTime Simulator::State::transfer(QueueId id, std::int32_t at, core::Picoseconds wire,
-                                         core::SimTime& lane) {
+core::SimTime Simulator::State::transfer(QueueId id, std::int32_t at, const Operand& operand,
+                                         Direction direction) {
     const auto index = static_cast<std::size_t>(at);
+    core::SimTime& lane = direction == Direction::Write ? pcie_write : pcie_read;
+    const HostTransfer question{.size = operand.spec.bytes(),
+                                .page = page_of(operand.spec),
+                                .direction = direction,
+                                .reach = reach[index]};
     const core::SimTime start = std::max({queue(id).issued[index], settled(id, at), lane});
-    const core::SimTime end = after(start, wire);
+    const core::SimTime end = after(start, transfer_time(question, chip, options.launch.release));
     queue(id).front[index] = end;
     if (end != kNeverTime) lane = end;
     digest_span({start, end});
@@ -184,7 +245,10 @@ void Simulator::run(const Enqueued& enqueued, const ChipBindings& bindings, Queu
         sub_device.value >= 0 && static_cast<std::size_t>(sub_device.value) < kMaxSubDevices,
         "a program names a sub-device");
     core::require(bindings.size() == state.all_chips.size(), "a step has bindings for every chip");
-    if (origin == Origin::Eager) state.charge_host(queue, state.chip.launch.host_enqueue);
+    if (origin == Origin::Eager) state.charge_host(queue);
+    state.launch = launch_cost(launch_shape(*enqueued.command),
+                               origin == Origin::Eager ? Binaries::Fetched : Binaries::Cached,
+                               state.chip, state.options.launch);
     ++state.commands;
     state.digest.add(label_of(enqueued));
     if (std::holds_alternative<OpCommand>(enqueued.command->body)) {
@@ -192,16 +256,16 @@ void Simulator::run(const Enqueued& enqueued, const ChipBindings& bindings, Queu
     } else {
         state.run_collective(enqueued, queue);
     }
+    if (origin == Origin::Eager) state.note_in_flight(queue);
 }
 
 void Simulator::write(const Operand& to, const HostData&, QueueId queue) {
     State& state = *state_;
     state.digest.add("write");
-    const core::Picoseconds wire = to.spec.bytes() / state.chip.pcie.write;
     for (const std::int32_t at : state.all_chips) {
-        state.host = after(state.host, state.chip.launch.host_write);
+        state.host = after(state.host, call_time(Direction::Write, state.chip));
         state.queue(queue).issued[static_cast<std::size_t>(at)] = state.host;
-        if (state.transfer(queue, at, wire, state.pcie_write) == kNeverTime) {
+        if (state.transfer(queue, at, to, Direction::Write) == kNeverTime) {
             state.note_hang("programs of the stall group before a write");
         }
     }
@@ -211,12 +275,11 @@ void Simulator::read(const Operand& from, std::span<const std::int32_t> chips, H
                      QueueId queue) {
     State& state = *state_;
     state.digest.add("read");
-    const core::Picoseconds wire = from.spec.bytes() / state.chip.pcie.read;
     for (const std::int32_t at : chips) {
         state.queue(queue).issued[static_cast<std::size_t>(at)] = state.host;
-        const core::SimTime end = state.transfer(queue, at, wire, state.pcie_read);
+        const core::SimTime end = state.transfer(queue, at, from, Direction::Read);
         if (end == kNeverTime) state.note_hang("programs of the stall group before a read");
-        state.host = after(std::max(state.host, end), state.chip.launch.host_read);
+        state.host = after(std::max(state.host, end), call_time(Direction::Read, state.chip));
     }
 }
 

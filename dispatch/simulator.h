@@ -2,8 +2,10 @@
 // collectives on the fabric. Chips are not synchronised except by collectives; on one chip and
 // sub-device programs run one after another; without sub-devices reads, writes and programs wait
 // for all earlier programs of their queue on that chip.
-// Times are picoseconds; every constant comes from topologies/.
-// The time of an op is dispatch/op_time.h's.
+// Each queue has a dispatcher per chip that works ahead of the kernels as far as the workers'
+// config ring has room (dispatch/launch_time.h); the host runs ahead as far as the prefetch queue
+// has. Times are picoseconds; every constant comes from topologies/. The time of an op is
+// dispatch/op_time.h's, of a transfer dispatch/host_transfer.h's.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +16,7 @@
 #include <vector>
 
 #include "core/digest.h"
+#include "dispatch/launch_time.h"
 #include "dispatch/op_time.h"
 #include "dispatch/reader.h"
 #include "fabric/mesh.h"
@@ -34,6 +37,12 @@ struct TimelineEntry {
 struct SimulatorOptions {
     enum class Timeline { Off, Keep } timeline = Timeline::Off;
     core::Picoseconds operation_timeout{};  // 0: none
+    /// Who enqueues eager programs: C++ that holds the program, or Python calling a ttnn op.
+    enum class Host { Cpp, Python } host = Host::Cpp;
+    LaunchOptions launch{};
+    /// Programs the host may be ahead of the dispatcher, per queue (tenstorrent/tt-metal
+    /// tt_metal/impl/dispatch/dispatch_settings: prefetch_q_entries; 128 with ethernet dispatch).
+    std::size_t prefetch_entries = 1534;
 };
 
 /// A queue that can never finish: the text of the real stack and what it waits for.

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "dispatch/chip_classes.h"
 #include "dispatch/collective_clock.h"
+#include "dispatch/host_transfer.h"
 #include "dispatch/simulator.h"
 #include "dispatch/sub_device.h"
 
@@ -26,10 +28,12 @@ inline core::SimTime after(core::SimTime time, core::Picoseconds duration) {
 
 struct Simulator::State {
     struct Queue {
-        std::vector<core::SimTime> issued;    // per chip: when the host's last command got there
-        std::vector<core::SimTime> front;     // per chip: nothing of the queue starts before
-        std::vector<core::SimTime> programs;  // per chip and sub-device: end of its last program
-        std::optional<EventId> waits_for;     // not recorded yet
+        std::vector<core::SimTime> issued;      // per chip: when the host's last command got there
+        std::vector<core::SimTime> front;       // per chip: nothing of the queue starts before
+        std::vector<core::SimTime> programs;    // per chip and sub-device: end of its last program
+        std::vector<core::SimTime> dispatched;  // per chip: its dispatcher is free
+        std::deque<core::SimTime> in_flight;    // when the prefetch queue loses each program
+        std::optional<EventId> waits_for;       // not recorded yet
         bool stuck = false;
     };
     struct Span {
@@ -45,9 +49,20 @@ struct Simulator::State {
     }
     Queue& queue(QueueId id);
 
-    /// Host time of one command for all chips.
-    void charge_host(QueueId id, core::Picoseconds host_cost);
+    /// A program in the workers' config ring, until its kernels are done.
+    struct Held {
+        core::Bytes size;
+        core::SimTime end;
+    };
+
+    /// Host time of one eager program for all chips; waits for room in the prefetch queue.
+    void charge_host(QueueId id);
+    /// Afterwards: the program just run leaves the prefetch queue when it is dispatched.
+    void note_in_flight(QueueId id);
+    /// Dispatches the program: when its kernels start.
     core::SimTime start_of_program(QueueId id, std::int32_t at, SubDeviceId sub_device);
+    /// When the config ring of a chip and sub-device has room for `size` more.
+    core::SimTime ring_room(std::size_t index, core::Bytes size);
     /// When everything the queue's writes, reads and events wait for is done on a chip.
     core::SimTime settled(QueueId id, std::int32_t at);
     core::SimTime settled(QueueId id);
@@ -58,8 +73,8 @@ struct Simulator::State {
     void note_kind(const std::string& kind, const std::string& bound, Span span);
     void note_hang(const std::string& waits_for);
     /// Over PCIe, chip after chip.
-    core::SimTime transfer(QueueId id, std::int32_t at, core::Picoseconds wire,
-                           core::SimTime& lane);
+    core::SimTime transfer(QueueId id, std::int32_t at, const Operand& operand,
+                           Direction direction);
     void digest_span(Span span);
 
     fabric::Mesh mesh;
@@ -73,6 +88,9 @@ struct Simulator::State {
     core::SimTime pcie_read;
     std::array<Queue, 2> queues;
     std::vector<std::optional<core::SimTime>> last_end;  // per chip and sub-device
+    std::vector<std::deque<Held>> rings;                 // per chip and sub-device, oldest first
+    LaunchCost launch;                                   // of the program that is being run
+    std::vector<Reach> reach;                            // per chip
     std::vector<SubDeviceId> stall_group;
     std::map<EventId, std::vector<core::SimTime>> events;  // per chip; the latest ones
     std::vector<bool> recorded;                            // by event

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "dispatch/launch_time.h"
 
 namespace dispatch {
 namespace {
@@ -20,52 +21,10 @@ constexpr Bytes kLargeWrite{12};           // CQDispatchWritePackedLargeSubCmd
 constexpr Bytes kRingRelay{8};             // CQPrefetchRelayRingbufferSubCmd
 constexpr std::int64_t kLargeWrites = 35;  // CQ_DISPATCH_CMD_PACKED_WRITE_LARGE_MAX_SUB_CMDS
 constexpr Bytes kL1Alignment{16};          // HalMemType::L1, both architectures
-constexpr Bytes kWord{4};                  // a runtime argument
-constexpr Bytes kCircularBuffer{16};       // UINT32_WORDS_PER_LOCAL_CIRCULAR_BUFFER_CONFIG words
-
-// How a program's kernels are laid on a chip, as far as the stream goes.
-struct Kernels {
-    std::int64_t cores = 1;
-    std::int64_t groups = 1;  // one rectangle of cores each
-    std::int64_t unique_args = 0;
-    std::int64_t common_args = 0;
-    std::int64_t circular_buffers = 0;
-};
-
-// GUESS after ttnn's all_gather_async and reduce_scatter_minimal_async program factories: per link
-// and direction a worker core and a mux core, each with the addresses, semaphores and fabric
-// connection of its link; two kernel groups.
-Kernels kernels_of(const CollectiveCommand& command) {
-    constexpr std::int64_t kDirections = 2;
-    constexpr std::int64_t kCoresPerDirection = 2;
-    constexpr std::int64_t kArguments = 48;
-    return {.cores = command.collective.links * kDirections * kCoresPerDirection,
-            .groups = 2,
-            .unique_args = kArguments,
-            .common_args = 0,
-            .circular_buffers = 3};
-}
-
-// Kernels and arguments go to every core of the grid: ttnn's eltwise kernels run on all worker
-// cores (idle ones get zeros), DRAM-sharded matmuls on the bounding box of their cores.
-Kernels kernels_of(const OpCommand& command) {
-    const KernelPlan& plan = command.plan;
-    return {.cores = std::max(plan.grid.cores(), plan.cores),
-            .groups = plan.kernel_groups,
-            .unique_args = plan.unique_args + kTraceCosts.uncounted_args,
-            .common_args = plan.common_args,
-            .circular_buffers = static_cast<std::int64_t>(plan.circular_buffers.size())};
-}
 
 bool is_program(const Command& command) {
     return std::holds_alternative<OpCommand>(command.body) ||
            std::holds_alternative<CollectiveCommand>(command.body);
-}
-
-Kernels kernels_of(const Command& command) {
-    core::require(is_program(command), "only ops and collectives are programs");
-    const auto* op = std::get_if<OpCommand>(&command.body);
-    return op != nullptr ? kernels_of(*op) : kernels_of(std::get<CollectiveCommand>(command.body));
 }
 
 // A dispatch command behind the prefetch command that relays it (add_prefetch_relay_inline).
@@ -83,13 +42,13 @@ Bytes write_packed(std::int64_t count, Bytes sub_command, Bytes data, const Stre
 
 // One packed write per kernel group. The real code splits it where it passes the prefetcher's
 // largest command (128 KiB), which a program of a language model does not.
-Bytes argument_bytes(const Kernels& kernels, const StreamFormat& format) {
+Bytes argument_bytes(const LaunchShape& kernels, const StreamFormat& format) {
     Bytes total;
     for (std::int64_t group = 0; group < kernels.groups; ++group) {
         const std::int64_t cores =
             kernels.cores / kernels.groups + (group < kernels.cores % kernels.groups ? 1 : 0);
         if (cores > 0 && kernels.unique_args > 0) {
-            total += write_packed(cores, kUnicast, kWord * kernels.unique_args, format);
+            total += write_packed(cores, kUnicast, kernels.argument_bytes(), format);
         }
     }
     return total;
@@ -109,9 +68,8 @@ Bytes large_write(std::int64_t count) {
 
 // BatchedTransferGenerator: common arguments and circular buffers of a group lie side by side in
 // its kernel-config ring and travel as one sub-command.
-Bytes configuration_bytes(const Kernels& kernels, const StreamFormat& format) {
-    const Bytes data = core::round_up(kWord * kernels.common_args, kL1Alignment) +
-                       kCircularBuffer * kernels.circular_buffers;
+Bytes configuration_bytes(const LaunchShape& kernels, const StreamFormat& format) {
+    const Bytes data = kernels.configuration_bytes();
     Bytes total;
     if (data.value == 0) return total;
     for_each_large_write(kernels.groups, [&](std::int64_t count) {
@@ -122,7 +80,7 @@ Bytes configuration_bytes(const Kernels& kernels, const StreamFormat& format) {
 
 // ProgramBinaryCommandGenerator with the prefetcher's cache in use, as for all kernels below its
 // ring's size: point the ring at the program, then relay every binary from there.
-Bytes binary_relay_bytes(const Kernels& kernels, const StreamFormat& format) {
+Bytes binary_relay_bytes(const LaunchShape& kernels, const StreamFormat& format) {
     Bytes total = core::round_up(kPrefetchCommand, format.host_alignment);
     for_each_large_write(kernels.groups * kTraceCosts.processors, [&](std::int64_t count) {
         total += relayed(large_write(count), format) +
@@ -146,7 +104,7 @@ Bytes CommandStream::total() const {
 }
 
 CommandStream command_stream(const Command& command, const StreamFormat& format) {
-    const Kernels kernels = kernels_of(command);
+    const LaunchShape kernels = launch_shape(command);
     const Bytes bare = relayed(Bytes{0}, format);
     return {.preamble = relayed(kWriteOffset * kWriteOffsets, format),
             .stall = bare,

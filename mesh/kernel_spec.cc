@@ -19,9 +19,65 @@ MatmulSpec read_matmul(Section section) {
     return matmul;
 }
 
+LaunchRelease read_release(Section section) {
+    LaunchRelease release;
+    release.floor = time(section, "floor_us");
+    release.floor_writes = time(section, "floor_writes_us");
+    release.binaries_stay = section.integer("binaries_stay", 0, 1) == 1;
+    release.page_write = time(section, "page_write_us");
+    release.page_read = time(section, "page_read_us");
+    section.finish();
+    return release;
+}
+
+core::Cycles cycles(Section& section, const std::string& key) {
+    return {section.integer(key, 0, 1'000'000)};
+}
+
+LaunchKernelSpec read_launch(Section section) {
+    LaunchKernelSpec launch;
+    launch.base = cycles(section, "base_cycles");
+    launch.group = cycles(section, "group_cycles");
+    launch.command = cycles(section, "command_cycles");
+    launch.args_core_cycles = section.real("args_core_cycles", 0, 1e4);
+    launch.config = cycles(section, "config_cycles");
+    launch.config_core_cycles = section.real("config_core_cycles", 0, 1e4);
+    launch.write_bytes_per_cycle = section.real("write_bytes_per_cycle", 0.1, 1e4);
+    launch.stream_bytes_per_cycle = section.real("stream_bytes_per_cycle", 0.1, 1e4);
+    launch.fetch_bytes_per_cycle = section.real("fetch_bytes_per_cycle", 0.1, 1e4);
+    if (section.has("iram_bytes_per_cycle")) {
+        launch.iram_bytes_per_cycle = section.real("iram_bytes_per_cycle", 0.1, 1e4);
+    }
+    launch.ethernet_factor = section.real("ethernet_factor", 1, 100);
+    launch.untraced_floor = time(section, "untraced_floor_us");
+    launch.config_ring = bytes(section, "config_ring_bytes", 1);
+    launch.op_call = time(section, "op_call_us");
+    launch.op_call_sharded = time(section, "op_call_sharded_us");
+    Section releases = section.section("releases");
+    for (const char* const name : {"2025", "2026-05", "2026-09"}) {
+        launch.releases.emplace(name, read_release(releases.section(name)));
+    }
+    releases.finish();
+    section.finish();
+    return launch;
+}
+
+HostLinkSpec read_host(Section section) {
+    HostLinkSpec host;
+    host.run = time(section, "run_us");
+    host.wire = rate(section, "wire_gb_per_s");
+    host.remote_write = rate(section, "remote_write_gb_per_s");
+    host.remote_read = rate(section, "remote_read_gb_per_s");
+    host.kernel_issue = cycles(section, "kernel_issue_cycles");
+    section.finish();
+    return host;
+}
+
 KernelSpec read_kernels(Section top) {
     KernelSpec kernels;
     kernels.matmul = read_matmul(top.section("matmul"));
+    kernels.launch = read_launch(top.section("launch"));
+    kernels.host = read_host(top.section("host"));
     top.finish();
     return kernels;
 }

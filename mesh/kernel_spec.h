@@ -4,6 +4,8 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <string>
 #include <string_view>
 
 #include "core/units.h"
@@ -21,8 +23,49 @@ struct MatmulSpec {
     core::Picoseconds start;            // filling and draining: what no block of K accounts for
 };
 
+/// What changed with the software's date. Keys of LaunchKernelSpec::releases: "2025", "2026-05",
+/// "2026-09".
+struct LaunchRelease {
+    core::Picoseconds floor{};         // smallest traced program
+    core::Picoseconds floor_writes{};  // more, when it has arguments or configuration to write
+    bool binaries_stay = true;         // traces do not send again what the workers still hold
+    core::Picoseconds page_write{};    // host: preparing one page of a write
+    core::Picoseconds page_read{};     // device: issuing one page of a read
+};
+
+/// Programs on the dispatcher (dispatch/launch_time.h). Zero rates cost nothing.
+struct LaunchKernelSpec {
+    core::Cycles base;                    // any program: launch message, go, waiting for the last
+    core::Cycles group;                   // every further rectangle of cores
+    core::Cycles command;                 // one more packed write, or one fetch from DRAM
+    double args_core_cycles = 0;          // unicast write to one core
+    core::Cycles config;                  // multicast of circular buffers, common arguments
+    double config_core_cycles = 0;        // same, per core
+    double write_bytes_per_cycle = 0;     // of the dispatcher into one core
+    double stream_bytes_per_cycle = 0;    // prefetcher to dispatcher
+    double fetch_bytes_per_cycle = 0;     // binaries out of DRAM, without a trace
+    double iram_bytes_per_cycle = 0;      // the second data-movement kernel into its own memory
+    double ethernet_factor = 1;           // of an ethernet core as dispatcher
+    core::Picoseconds untraced_floor{};   // smallest program whose commands come from the host
+    core::Bytes config_ring;              // of a worker: programs ahead of the running one
+    core::Picoseconds op_call{};          // host time of one ttnn op from Python
+    core::Picoseconds op_call_sharded{};  // more, when it makes a sharded L1 output
+    std::map<std::string, LaunchRelease, std::less<>> releases;
+};
+
+/// Host transfers beyond PcieSpec (dispatch/host_transfer.h). Zero rates cost nothing.
+struct HostLinkSpec {
+    core::Picoseconds run{};            // host: one contiguous run of a sharded tensor
+    core::BytesPerSecond wire;          // PCIe without the host's copy (pinned memory)
+    core::BytesPerSecond remote_write;  // to a chip behind ethernet
+    core::BytesPerSecond remote_read;
+    core::Cycles kernel_issue;  // one Tensix core issuing a transaction to the host
+};
+
 struct KernelSpec {
     MatmulSpec matmul;
+    LaunchKernelSpec launch;
+    HostLinkSpec host;
 };
 
 /// Reads one file. Throws core::Error: file and line, key, expected, found.

@@ -61,7 +61,8 @@ public:
     explicit Estimator(Deployment& deployment)
         : deployment_(deployment),
           device_(0, deployment.mesh(), deployment.options().device),
-          simulator_(deployment.mesh(), {}),
+          simulator_(deployment.mesh(), {.launch = {deployment.options().device.release,
+                                                    deployment.options().device.dispatch_core}}),
           session_(device_) {
         device_.attach(simulator_);
         device_.attach(traffic_);

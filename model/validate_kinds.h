@@ -1,5 +1,6 @@
 // The kinds of tables, by file: validate_memory_fit.cc, validate_chunk_sizes.cc,
-// validate_collectives.cc (three of collectives' times), validate_packets.cc, validate_matmul.cc.
+// validate_collectives.cc (three of collectives' times), validate_packets.cc, validate_matmul.cc,
+// validate_dispatch.cc (two of launches), validate_pcie.cc.
 #pragma once
 
 #include "model/validate.h"
@@ -22,6 +23,17 @@ TableKind packets_kind();
 /// product, config, M, K, N, use_trace, in0_storage, in1_storage, out_storage, dtype,
 /// math_fidelity, value, unit; optional: grid_x, grid_y, in0_sharded, out_sharded.
 TableKind matmul_kind();
+
+/// category, metric, arch, system, config, value, unit, source_date: launches and transfers by
+/// category.
+TableKind dispatch_kind();
+/// arch, benchmark, config, arg_kernel_bytes_or_cycles, value, unit.
+TableKind dispatch_latency_kind();
+/// arch, level, direction, chip, page_size_bytes, contiguous_pages, transfer_bytes, host_memory,
+/// value, unit.
+TableKind pcie_kind();
+/// A row of dispatch_kind whose category is host_device_bandwidth (validate_pcie.cc).
+AskedRow ask_host_bandwidth(const core::CsvRecord& record, const ModelLibrary& library);
 
 /// "a/b" -> {"a", "b"}, blanks around the parts dropped.
 std::vector<std::string> parts_of(std::string_view text, char separator);

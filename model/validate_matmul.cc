@@ -1,15 +1,16 @@
 // Tables of matmuls on one chip: every row is the question `tessera op matmul` asks, to
 // dispatch::matmul_time, on the grid the row ran on. A row is held against the time of one matmul
 // of many in a trace, so the gap the device keeps between programs belongs to it
-// (pgm_dispatch.json, topologies/chips). Rows without trace are the host's 20 to 180 us per call
-// and are skipped. Source of such tables: tenstorrent/tt-metal:
-// tech_reports/GEMM_FLOPS/GEMM_FLOPS.md.
+// (pgm_dispatch.json, topologies/chips); without a trace each needs a call of the host, which takes
+// longer than a short matmul and longest for a sharded output (topologies/kernels). Source of such
+// tables: tenstorrent/tt-metal: tech_reports/GEMM_FLOPS/GEMM_FLOPS.md.
 #include <fmt/format.h>
 
 #include <array>
 
 #include "core/error.h"
 #include "dispatch/matmul_question.h"
+#include "mesh/kernel_spec.h"
 #include "model/validate_kinds.h"
 
 namespace model {
@@ -25,6 +26,7 @@ constexpr std::int64_t kMostCores = 32;
 // What a row says, before there is a chip.
 struct Fields {
     dispatch::MatmulQuestion question;
+    enum class Calls { Traced, Eager } calls = Calls::Traced;
     bool has_grid = false;
     std::string skipped;
 };
@@ -92,10 +94,7 @@ Fields fields_of(const core::CsvRecord& record) {
     const std::string traced = lower_case(record.text("use_trace"));
     if (traced != "true" && traced != "false")
         throw record.unexpected("use_trace", "True or False");
-    if (traced == "false") {
-        fields.skipped = "host time, not traced";
-        return fields;
-    }
+    if (traced == "false") fields.calls = Fields::Calls::Eager;
     dispatch::MatmulQuestion& question = fields.question;
     question.m = required_size(record, "M");
     question.k = required_size(record, "K");
@@ -134,13 +133,27 @@ std::string question_text(const dispatch::MatmulQuestion& question, const std::s
                        where(question.activations), where(question.output));
 }
 
-Answer answer(const mesh::ChipSpec& chip, const dispatch::MatmulQuestion& question) {
+// Host time of a call from Python: making the output's shards comes on top.
+core::Picoseconds call_time(const mesh::ChipSpec& chip, const dispatch::MatmulQuestion& question) {
+    const mesh::LaunchKernelSpec& launch = chip.kernels->launch;
+    const bool is_sharded = question.output == mesh::BufferType::L1;
+    return launch.op_call + (is_sharded ? launch.op_call_sharded : core::Picoseconds{});
+}
+
+Answer answer(const mesh::ChipSpec& chip, const Fields& fields) {
+    const dispatch::MatmulQuestion& question = fields.question;
     const dispatch::OpTime time = dispatch::matmul_time(question, chip);
+    const core::Picoseconds device = time.total() + chip.launch.traced_gap;
     Answer answer;
-    answer.value = core::to_us(time.total() + chip.launch.traced_gap);
-    answer.text = time_text(answer.value, question.flops());
+    answer.value = core::to_us(device);
     answer.why = fmt::format("bound by {}, {:.2f} us of gap between programs", time.bound(),
                              core::to_us(chip.launch.traced_gap));
+    const core::Picoseconds call = call_time(chip, question);
+    if (fields.calls == Fields::Calls::Eager && call > device) {
+        answer.why = fmt::format("bound by the host's call, {:.2f} us on the device", answer.value);
+        answer.value = core::to_us(call);
+    }
+    answer.text = time_text(answer.value, question.flops());
     return answer;
 }
 
@@ -160,9 +173,10 @@ AskedRow ask(const core::CsvRecord& record, const ModelLibrary& library) {
     }
     const fabric::System& system = std::get<fabric::Mesh>(found).system;
     if (!fields.has_grid) question.grid = system.chip.worker_grid;
-    row.group = fmt::format("value {} {}", product, format_text(question));
-    row.questions.push_back({question_text(question, system.title),
-                             [chip = system.chip, question] { return answer(chip, question); }});
+    const char* const calls = fields.calls == Fields::Calls::Eager ? ", not traced" : "";
+    row.group = fmt::format("value {} {}{}", product, format_text(question), calls);
+    row.questions.push_back({question_text(question, system.title) + calls,
+                             [chip = system.chip, fields] { return answer(chip, fields); }});
     return row;
 }
 

@@ -21,8 +21,16 @@ struct MatmulSpec {
     core::Picoseconds start;            // filling and draining: what no block of K accounts for
 };
 
+/// Choosing tokens on the device, after the LM head.
+struct SamplingSpec {
+    core::Cycles argmax_value;     // one core compares one value of a row-major row
+    core::Picoseconds top_k_tile;  // of a row of tiles
+    core::Picoseconds draw;        // 32 users' tokens from their gathered candidates
+};
+
 struct KernelSpec {
     MatmulSpec matmul;
+    SamplingSpec sampling;
 };
 
 /// Reads one file. Throws core::Error: file and line, key, expected, found.

@@ -76,7 +76,7 @@ TEST(Speed, the_host_reads_the_logits_of_one_chip_as_bfloat16) {
     const mesh::ChipSpec& chip = deployment.mesh().system.chip;
     EXPECT_EQ(time.host.at("logits to host"),
               chip.launch.host_read + core::Bytes{8'208'384} / chip.pcie.read);
-    EXPECT_EQ(time.host.at("sampling").count(), 32 * 128256 * 1000);
+    EXPECT_EQ(time.host.at("sampling").count(), std::int64_t{32} * 128256 * 1000);
     EXPECT_EQ(time.host.at("inputs to chips"), 4 * 8 * chip.launch.host_write);
     EXPECT_EQ(time.host.count("tokens to host"), 0u);
     EXPECT_EQ(time.device.count("ArgMax"), 0u);

@@ -34,14 +34,10 @@ mesh::TraceEra era_of(const std::string& text, dispatch::Release release) {
     throw core::Error::mismatch("--trace-era", "", "A, B or C", "\"" + text + "\"");
 }
 
-// ttnn/ttnn/device.py, get_default_dispatch_core_type: ethernet cores on N300 and T3000 clusters,
-// worker cores elsewhere.
 mesh::DispatchCore dispatch_core_of(const std::string& text, const fabric::Mesh& mesh) {
     if (text == "worker") return mesh::DispatchCore::Worker;
     if (text == "eth") return mesh::DispatchCore::Ethernet;
-    const std::string& system = mesh.system.name;
-    return system == "n300" || system == "t3k" ? mesh::DispatchCore::Ethernet
-                                               : mesh::DispatchCore::Worker;
+    return model::default_dispatch_core(mesh);
 }
 
 void set_trace_region(Setup& setup, const ModelOptions& options, const World& world) {

@@ -4,20 +4,26 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "cli/options.h"
 #include "cli/report.h"
 #include "core/csv.h"
+#include "core/error.h"
+#include "core/files.h"
 
 namespace cli {
 namespace {
 
 struct ValidateOptions {
     std::string table;
+    std::string folder;  // of --all
     std::string models = TESSERA_MODEL_DIR;
     std::string configs;
     bool rows = false;
     bool null = false;
+    bool markdown = false;
+    bool error_groups = false;
     bool json = false;
 };
 
@@ -74,11 +80,10 @@ Json row_json(const ValidateOptions& options, model::Scoring scoring, const mode
     return json;
 }
 
-Json to_json(const ValidateOptions& options, const World& world,
+Json to_json(const ValidateOptions& options, const World& world, const std::string& table,
              const model::Validation& validation) {
-    const bool is_of_fabric = validation.scoring == model::Scoring::Error;  // asks no model
-    Json document = envelope("validate", world, is_of_fabric ? "tt-metal" : "tt-transformers");
-    document["table"] = options.table;
+    Json document = envelope("validate", world, std::string(validation.software));
+    document["table"] = table;
     document["kind"] = validation.kind;
     add_scores(document, options, validation.scores);
     std::int64_t skipped = 0;
@@ -157,15 +162,104 @@ void print(const ValidateOptions& options, const model::Validation& validation) 
     }
 }
 
+/// Every table of the folder whose kind is known, by name.
+std::vector<std::pair<std::string, core::CsvTable>> tables_of(const std::string& folder) {
+    std::vector<std::filesystem::path> files;
+    std::error_code failed;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, failed)) {
+        if (entry.path().extension() == ".csv") files.push_back(entry.path());
+    }
+    if (failed) {
+        throw core::Error::mismatch(core::printable(folder), "", "a folder of tables",
+                                    "\"" + failed.message() + "\"");
+    }
+    std::sort(files.begin(), files.end());
+    std::vector<std::pair<std::string, core::CsvTable>> tables;
+    for (const auto& file : files) {
+        core::CsvTable table = core::read_csv(file);
+        if (model::is_known(table)) {
+            tables.emplace_back(file.filename().string(), std::move(table));
+        }
+    }
+    return tables;
+}
+
+std::int64_t skipped_rows(const model::Validation& validation) {
+    std::int64_t rows = 0;
+    for (const auto& [reason, count] : validation.skipped) rows += count;
+    return rows;
+}
+
+/// A row of docs/accuracy.md.
+void print_markdown(const std::string& table, const model::Validation& validation) {
+    const auto cell = [](const Percentage& value) {
+        return value ? fmt::format("{:.1f}", *value) : std::string("-");
+    };
+    const model::Scores& scores = validation.scores;
+    fmt::print("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", table, validation.kind,
+               scores.rows, skipped_rows(validation), cell(scores.median_ape_pct),
+               cell(scores.mean_ape_pct), cell(scores.p90_ape_pct),
+               cell(scores.null_errors.median_ape_pct), cell(scores.agree_yes_pct),
+               cell(scores.agree_no_pct));
+}
+
+Answer act_on_all(const ValidateOptions& options, const World& world,
+                  const model::ModelLibrary& library) {
+    Json list = Json::array();
+    if (options.markdown) {
+        fmt::print(
+            "| table | kind | rows | skipped | median % | mean % | p90 % | null median % | "
+            "yes % | no % |\n|---|---|---|---|---|---|---|---|---|---|\n");
+    }
+    for (const auto& [name, table] : tables_of(options.folder)) {
+        const model::Validation validation = model::validate(table, library);
+        if (options.json) {
+            list.push_back(to_json(options, world, name, validation));
+        } else if (options.markdown) {
+            print_markdown(name, validation);
+        } else {
+            fmt::print("{:<28}{:<20}{}  skipped {}\n", name, validation.kind,
+                       scores_text(options, validation.scores), skipped_rows(validation));
+        }
+    }
+    if (options.json) print_json(list);
+    return Answer::Yes;
+}
+
+/// topologies/validation/speed.yaml; a group is "VALUE DEVICE SECTION".
+void print_error_groups(const model::Validation& validation) {
+    fmt::print(
+        "# How far estimated speeds are from published ones, in tenths of a percent: what\n"
+        "# `tessera sim` prints beside its own. Written by scripts/accuracy.sh.\ngroups:\n");
+    for (const model::GroupScores& group : validation.groups) {
+        const std::size_t value = group.name.find(' ');
+        const std::size_t device = group.name.find(' ', value + 1);
+        if (!group.scores.median_ape_pct || device == std::string::npos) continue;
+        fmt::print(
+            "  - {{value: {}, device: {}, section: {}, rows: {}, median_permille: {:.0f}, "
+            "p90_permille: {:.0f}}}\n",
+            group.name.substr(0, value), group.name.substr(value + 1, device - value - 1),
+            group.name.substr(device + 1), group.scores.rows, 10 * *group.scores.median_ape_pct,
+            10 * *group.scores.p90_ape_pct);
+    }
+}
+
 Answer act(const ValidateOptions& options, const World& world) {
     const std::filesystem::path models = options.models;
     const std::filesystem::path configs =
         options.configs.empty() ? models / "configs" : std::filesystem::path(options.configs);
-    const core::CsvTable table = core::read_csv(options.table);
+    if (options.table.empty() == options.folder.empty()) {
+        throw core::Error::mismatch("validate", "", "TABLE.csv or --all FOLDER",
+                                    options.table.empty() ? "neither" : "both");
+    }
     const model::ModelLibrary library(world.catalog, configs, models / "aliases.yaml");
+    if (!options.folder.empty()) return act_on_all(options, world, library);
+    const core::CsvTable table = core::read_csv(options.table);
     const model::Validation validation = model::validate(table, library);
     if (options.json) {
-        print_json(to_json(options, world, validation));
+        print_json(to_json(options, world, options.table, validation));
+    } else if (options.error_groups) {
+        print_error_groups(validation);
     } else {
         print(options, validation);
     }
@@ -178,8 +272,14 @@ Verb make_validate(CLI::App& app, const World& world) {
     auto options = std::make_shared<ValidateOptions>();
     CLI::App* verb = app.add_subcommand("validate", "How far is it from measurements");
     verb->add_option("table", options->table, "CSV file; its columns say what kind of table it is")
-        ->required()
         ->type_name("TABLE.csv");
+    verb->add_option("--all", options->folder,
+                     "Every table of a folder whose kind is known; one line, or one entry of a "
+                     "JSON list, for each")
+        ->type_name("FOLDER");
+    verb->add_flag("--markdown", options->markdown, "With --all: rows of a Markdown table");
+    verb->add_flag("--error-groups", options->error_groups,
+                   "The errors by group, as topologies/validation keeps them");
     verb->add_option("--configs", options->configs,
                      "Folder of folders with a config.json; default: the ones shipped")
         ->type_name("DIR");

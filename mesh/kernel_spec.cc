@@ -73,11 +73,21 @@ HostLinkSpec read_host(Section section) {
     return host;
 }
 
+SamplingSpec read_sampling(Section section) {
+    SamplingSpec sampling;
+    sampling.argmax_value = {section.integer("argmax_cycles_per_value", 0, 1'000'000)};
+    sampling.top_k_tile = time(section, "top_k_tile_us");
+    sampling.draw = time(section, "draw_us");
+    section.finish();
+    return sampling;
+}
+
 KernelSpec read_kernels(Section top) {
     KernelSpec kernels;
     kernels.matmul = read_matmul(top.section("matmul"));
     kernels.launch = read_launch(top.section("launch"));
     kernels.host = read_host(top.section("host"));
+    kernels.sampling = read_sampling(top.section("sampling"));
     top.finish();
     return kernels;
 }

@@ -62,10 +62,18 @@ struct HostLinkSpec {
     core::Cycles kernel_issue;  // one Tensix core issuing a transaction to the host
 };
 
+/// Choosing tokens on the device, after the LM head.
+struct SamplingSpec {
+    core::Cycles argmax_value;     // one core compares one value of a row-major row
+    core::Picoseconds top_k_tile;  // of a row of tiles
+    core::Picoseconds draw;        // 32 users' tokens from their gathered candidates
+};
+
 struct KernelSpec {
     MatmulSpec matmul;
     LaunchKernelSpec launch;
     HostLinkSpec host;
+    SamplingSpec sampling;
 };
 
 /// Reads one file. Throws core::Error: file and line, key, expected, found.

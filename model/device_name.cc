@@ -48,4 +48,10 @@ std::string required_device_name(const fabric::Mesh& mesh) {
     return *name;
 }
 
+mesh::DispatchCore default_dispatch_core(const fabric::Mesh& mesh) {
+    const std::string& system = mesh.system.name;
+    return system == "n300" || system == "t3k" ? mesh::DispatchCore::Ethernet
+                                               : mesh::DispatchCore::Worker;
+}
+
 }  // namespace model

@@ -20,4 +20,8 @@ std::optional<std::string> device_name(const fabric::Mesh& mesh);
 /// "Unsupported number of devices: 16 for wormhole_b0".
 std::string required_device_name(const fabric::Mesh& mesh);
 
+/// Where tt-metal dispatches unless told otherwise: ethernet cores on N300 and T3000, worker cores
+/// elsewhere (ttnn/ttnn/device.py, get_default_dispatch_core_type).
+mesh::DispatchCore default_dispatch_core(const fabric::Mesh& mesh);
+
 }  // namespace model

@@ -1,15 +1,23 @@
 #include "model/estimate.h"
 
 #include <algorithm>
+#include <bit>
+#include <optional>
 
 #include "core/error.h"
 #include "dispatch/session.h"
 #include "dispatch/simulator.h"
+#include "model/step_readers.h"
 
 namespace model {
 namespace {
 
 constexpr dispatch::QueueId kQueue{0};
+// Positions of a generation that are simulated. Attention costs steps, a chunk of the cache at a
+// time: midpoints of equal stretches see every stretch's share of them.
+constexpr std::int64_t kSamples = 8;
+// tenstorrent/tt-metal models/tt_transformers/tt/generator.py, tree of 2026-05-23.
+constexpr std::int64_t kMostBatchedRows = 131072;
 
 const dispatch::Buffer* find(const dispatch::Program& program, const std::string& name) {
     for (const dispatch::Buffer& buffer : program.buffers) {
@@ -18,65 +26,60 @@ const dispatch::Buffer* find(const dispatch::Program& program, const std::string
     return nullptr;
 }
 
-// Bytes of weights and caches that the ops of a step read on the first chip, as work() counts them.
-class Traffic : public dispatch::Reader {
-public:
-    void begin_step() { bytes_ = {}; }
-    void end_step() {
-        if (first_.value == 0) first_ = bytes_;
-    }
-    core::Bytes first_step() const { return first_; }
+// An op that is not traced costs the host its Python, and a turn for every further chip.
+fabric::Mesh with_host(const fabric::Mesh& mesh, core::Picoseconds op) {
+    fabric::Mesh timed = mesh;
+    mesh::LaunchSpec& launch = timed.system.chip.launch;
+    launch.host_enqueue += op + launch.host_replay * (mesh.chip_count() - 1);
+    return timed;
+}
 
-    void run(const dispatch::Enqueued& enqueued, const dispatch::ChipBindings& bindings,
-             dispatch::QueueId, dispatch::Origin) override {
-        const auto* op = std::get_if<dispatch::OpCommand>(&enqueued.command->body);
-        if (op == nullptr) return;
-        std::vector<tensor::Spec> specs;
-        for (const dispatch::Operand& operand : enqueued.inputs) specs.push_back(operand.spec);
-        const tensor::Work work = tensor::work(op->op, specs, bindings.front());
-        for (std::size_t i = 0; i < op->inputs.size() && i < work.reads.size(); ++i) {
-            const tensor::ValueKind kind = enqueued.program->buffer(op->inputs[i]).kind;
-            const bool stays =
-                kind == tensor::ValueKind::Weight || kind == tensor::ValueKind::State;
-            if (stays) bytes_ += work.reads[i];
-        }
-    }
-    void write(const dispatch::Operand&, const dispatch::HostData&, dispatch::QueueId) override {}
-    void read(const dispatch::Operand&, std::span<const std::int32_t>, dispatch::HostData&,
-              dispatch::QueueId) override {}
-    void record_event(dispatch::EventId, dispatch::QueueId) override {}
-    void wait_event(dispatch::EventId, dispatch::QueueId) override {}
-    void replay(dispatch::TraceId, std::int64_t, dispatch::QueueId) override {}
-    void finish(dispatch::QueueId) override {}
-    void allocated(const dispatch::DeviceBuffer&) override {}
-    void freed(const dispatch::DeviceBuffer&) override {}
+fabric::Mesh without_host(const fabric::Mesh& mesh) {
+    fabric::Mesh timed = mesh;
+    timed.system.chip.launch.host_enqueue = {};
+    return timed;
+}
 
-private:
-    core::Bytes bytes_;
-    core::Bytes first_;
-};
+dispatch::SimulatorOptions simulated_as(const Deployment& deployment) {
+    const dispatch::DeviceOptions& device = deployment.options().device;
+    return {.launch = {device.release, device.dispatch_core}};
+}
+
+core::Picoseconds sum(const Parts& parts) {
+    core::Picoseconds total{};
+    for (const auto& [name, time] : parts) total += time;
+    return total;
+}
+
+Parts since(const Parts& before, Parts now) {
+    for (const auto& [kind, time] : before) now[kind] -= time;
+    std::erase_if(now, [](const auto& entry) { return entry.second.count() == 0; });
+    return now;
+}
 
 class Estimator {
 public:
-    explicit Estimator(Deployment& deployment)
+    Estimator(Deployment& deployment, const EstimateOptions& options)
         : deployment_(deployment),
+          options_(options),
+          mesh_(with_host(deployment.mesh(), options.host.op)),
+          replayed_mesh_(without_host(deployment.mesh())),
           device_(0, deployment.mesh(), deployment.options().device),
-          simulator_(deployment.mesh(), {.launch = {deployment.options().device.release,
-                                                    deployment.options().device.dispatch_core}}),
+          simulator_(mesh_, simulated_as(deployment)),
+          replayed_(replayed_mesh_, simulated_as(deployment)),
+          layers_(simulator_),
           session_(device_) {
         device_.attach(simulator_);
+        if (!options.traced_prefills.empty()) device_.attach(replayed_);
         device_.attach(traffic_);
+        device_.attach(layers_);
     }
 
-    Estimate run(const EstimateOptions& options) {
+    Estimate run() {
         if (failed(session_.place(deployment_.decode()))) return result_;
-        if (!prefill(options.isl)) return result_;
-        const core::Picoseconds first = decode(options.isl, options);
-        if (!result_.shortage.empty()) return result_;
-        const core::Picoseconds last =
-            options.osl > 1 ? decode(options.isl + options.osl - 1, options) : first;
-        result_.decode_step = (first + last) / 2;
-        result_.roofline_step = traffic_.first_step() / deployment_.mesh().system.chip.dram.peak;
+        if (!prefill_users()) return result_;
+        choose_sampler();
+        if (!decode()) return result_;
         result_.events = simulator_.commands_run();
         result_.digest = simulator_.digest().value();
         return result_;
@@ -105,74 +108,193 @@ private:
         }
     }
 
-    bool prefill(std::int64_t isl) {
-        const core::SimTime start = simulator_.host_now();
+    bool is_traced(std::int64_t rows) const {
+        const auto& lengths = options_.traced_prefills;
+        return options_.trace == EstimateOptions::Trace::On &&
+               std::find(lengths.begin(), lengths.end(), rows) != lengths.end();
+    }
+
+    // One user's prompt, tokens written to logits read.
+    std::optional<core::Picoseconds> prefill_one() {
+        const std::int64_t isl = options_.isl;
         const std::int64_t chunk = deployment_.options().prefill_chunk;
+        result_.is_prefill_traced = isl <= chunk && is_traced(padded_prefill_length(isl));
+        const dispatch::Simulator& clock = result_.is_prefill_traced ? replayed_ : simulator_;
+        const core::SimTime start = clock.host_now();
         for (std::int64_t at = 0; at < isl; at += chunk) {
             const std::int64_t count = std::min(chunk, isl - at);
             const auto program =
                 deployment_.prefill(padded_prefill_length(count),
                                     at == 0 ? StepShape::Chunk::First : StepShape::Chunk::Later);
-            if (failed(session_.place(program))) return false;
+            if (failed(session_.place(program))) return {};
             io(*program, ".token_ids");
-            if (!step(program, deployment_.prefill_bindings(0, at, count))) return false;
+            if (!step(program, deployment_.prefill_bindings(0, at, count))) return {};
             if (at + count == isl) io(*program, ".logits");
         }
-        // Users are prefilled one after another: the time of all divided by their number is one's.
-        result_.time_to_first_token = simulator_.host_now() - start;
+        return clock.host_now() - start;
+    }
+
+    // Users that one batched prefill takes; 1: they go one by one.
+    std::int64_t batched_users() const {
+        const std::int64_t batch = deployment_.options().batch;
+        const std::int64_t rounded = static_cast<std::int64_t>(
+            std::bit_ceil(static_cast<std::uint64_t>(std::max<std::int64_t>(batch, 1))));
+        const bool is_early = deployment_.options().device.release == dispatch::Release::R2025;
+        const std::int64_t rows = rounded * padded_prefill_length(options_.isl);
+        const bool fits = rounded <= 32 && rows < kMostBatchedRows;
+        return is_early || batch == 1 || options_.groups > 1 || !fits ? 1 : rounded;
+    }
+
+    // All users as rows of one program; attention is each user's own, so it is taken from
+    // `alone`, one user's.
+    std::optional<core::Picoseconds> prefill_batched(std::int64_t users, core::Picoseconds alone) {
+        const std::int64_t rows = users * padded_prefill_length(options_.isl);
+        const auto program = deployment_.prefill(rows, StepShape::Chunk::First);
+        if (session_.place(program)) return {};
+        const Parts before = simulator_.time_by_kind();
+        const core::SimTime start = simulator_.host_now();
+        io(*program, ".token_ids");
+        dispatch::HostTensors host;
+        const auto bindings = deployment_.prefill_bindings(0, 0, options_.isl);
+        if (session_.run(program, bindings, host, kQueue)) return {};
+        io(*program, ".logits");
+        const Parts now = since(before, simulator_.time_by_kind());
+        return simulator_.host_now() - start - attention(now) + alone * users;
+    }
+
+    static core::Picoseconds attention(const Parts& kinds) {
+        core::Picoseconds time{};
+        for (const auto& [kind, part] : kinds) {
+            if (kind.find("SDPA") != kind.npos || kind.find("Sdpa") != kind.npos) time += part;
+        }
+        return time;
+    }
+
+    // Users are prefilled one after another: the time of all divided by their number is one's.
+    bool prefill_users() {
+        const Parts before = simulator_.time_by_kind();
+        const auto one = prefill_one();
+        if (!one) return false;
+        result_.time_to_first_token = *one;
+        const std::int64_t users = batched_users();
+        if (users == 1) return true;
+        const core::Picoseconds alone = attention(since(before, simulator_.time_by_kind()));
+        const auto all = prefill_batched(users, alone);
+        if (!all) return true;  // no room for all at once: one by one
+        const core::Picoseconds each = *all / deployment_.options().batch;
+        if (each < *one) {
+            result_.time_to_first_token = each;
+            result_.is_prefill_batched = true;
+        }
         return true;
     }
 
-    core::Picoseconds decode(std::int64_t position, const EstimateOptions& options) {
-        const auto program = deployment_.decode();
-        std::vector<std::int32_t> positions(static_cast<std::size_t>(deployment_.slots()), -1);
-        std::fill_n(positions.begin(), deployment_.options().batch,
-                    static_cast<std::int32_t>(position));
-        const dispatch::ChipBindings bindings = deployment_.decode_bindings(positions);
-        if (options.trace == EstimateOptions::Trace::On && !trace_) {
-            if (!step(program, bindings)) return {};
-            trace_ = device_.begin_trace_capture(kQueue);
-            if (!step(program, bindings)) return {};
-            device_.end_trace_capture(kQueue, *trace_);
+    void choose_sampler() {
+        using Sampling = EstimateOptions::Sampling;
+        result_.sampler = usual_sampler(deployment_);
+        if (options_.sampling == Sampling::Host) result_.sampler = Sampler::Host;
+        if (options_.sampling == Sampling::Device) result_.sampler = Sampler::Device;
+        sampling_ = sampling_time(deployment_, result_.sampler, options_.host);
+        for (const auto& [part, time] : sampling_.host) {
+            result_.host[part] = time * options_.groups;
         }
+        result_.host["python, per step"] = options_.host.step;
+    }
+
+    dispatch::ChipBindings bindings_at(std::int64_t position) const {
+        std::vector<std::int32_t> positions(static_cast<std::size_t>(deployment_.slots()), -1);
+        const std::int64_t users =
+            options_.active_users > 0 ? options_.active_users : deployment_.options().batch;
+        std::fill_n(positions.begin(), std::min(users, deployment_.options().batch),
+                    static_cast<std::int32_t>(position));
+        return deployment_.decode_bindings(positions);
+    }
+
+    bool capture() {
+        if (options_.trace == EstimateOptions::Trace::Off) return true;
+        const auto bindings = bindings_at(options_.isl);
+        if (!step(deployment_.decode(), bindings)) return false;
+        trace_ = device_.begin_trace_capture(kQueue);
+        if (!step(deployment_.decode(), bindings)) return false;
+        device_.end_trace_capture(kQueue, *trace_);
+        return true;
+    }
+
+    // The mean over the generation: midpoints of equal stretches of positions.
+    bool decode() {
+        if (!capture()) return false;
+        const std::int64_t samples = std::min(options_.osl, kSamples);
+        core::Picoseconds total{};
+        for (std::int64_t i = 0; i < samples; ++i) {
+            const std::int64_t position = options_.isl + (2 * i + 1) * options_.osl / (2 * samples);
+            const auto chips = step_at(position);
+            if (!chips) return false;
+            if (i == 0) result_.first_step = whole_step(*chips);
+            total += *chips;
+        }
+        result_.chips = total / samples;
+        result_.decode_step = whole_step(result_.chips);
+        for (const auto& [kind, time] : sampling_.device) {
+            result_.breakdown[kind] += time;
+            result_.by_bound["sampling"] += time;
+            result_.by_layer["head"] += time;
+        }
+        return true;
+    }
+
+    core::Picoseconds whole_step(core::Picoseconds chips) const {
+        const mesh::LaunchSpec& launch = mesh_.system.chip.launch;
+        const auto programs = static_cast<std::int64_t>(sampling_.device.size());
+        const core::Picoseconds device =
+            chips + sum(sampling_.device) + launch.traced_gap * programs;
+        const core::Picoseconds host = sum(result_.host);
+        const bool overlaps =
+            options_.queues == EstimateOptions::Queues::Two && result_.sampler == Sampler::Device;
+        return overlaps ? std::max(device, host) : device + host;
+    }
+
+    // From the replay (or the first enqueue) to the last kernel.
+    std::optional<core::Picoseconds> step_at(std::int64_t position) {
+        const auto bindings = bindings_at(position);
+        simulator_.finish(kQueue);
         traffic_.begin_step();
-        const auto by_kind = simulator_.time_by_kind();
-        const auto by_bound = simulator_.time_by_bound();
+        layers_.begin_step();
+        const Parts by_kind = simulator_.time_by_kind();
+        const Parts by_bound = simulator_.time_by_bound();
         const core::SimTime start = simulator_.host_now();
-        io(*program, ".token_ids");
         if (trace_) {
             device_.execute_trace(*trace_, bindings, kQueue);
-        } else if (!step(program, bindings)) {
+        } else if (!step(deployment_.decode(), bindings)) {
             return {};
         }
-        io(*program, ".logits");
-        traffic_.end_step();
+        simulator_.finish(kQueue);
         result_.breakdown = since(by_kind, simulator_.time_by_kind());
         result_.by_bound = since(by_bound, simulator_.time_by_bound());
+        result_.by_layer = layers_.times();
+        result_.step_bytes = traffic_.bytes();
+        result_.roofline_step = result_.step_bytes / mesh_.system.chip.dram.peak;
         return simulator_.host_now() - start;
     }
 
-    static std::map<std::string, core::Picoseconds> since(
-        const std::map<std::string, core::Picoseconds>& before,
-        std::map<std::string, core::Picoseconds> now) {
-        for (const auto& [kind, time] : before) now[kind] -= time;
-        std::erase_if(now, [](const auto& entry) { return entry.second.count() == 0; });
-        return now;
-    }
-
     Deployment& deployment_;
+    const EstimateOptions& options_;
+    fabric::Mesh mesh_;
+    fabric::Mesh replayed_mesh_;
     dispatch::MeshDevice device_;
     dispatch::Simulator simulator_;
+    dispatch::Simulator replayed_;  // hears the same commands on a host that enqueues in no time
     Traffic traffic_;
+    LayerTimes layers_;
     dispatch::Session session_;
     std::optional<dispatch::TraceId> trace_;
+    SamplingTime sampling_;
     Estimate result_;
 };
 
 }  // namespace
 
 Estimate estimate(Deployment& deployment, const EstimateOptions& options) {
-    return Estimator(deployment).run(options);
+    return Estimator(deployment, options).run();
 }
 
 }  // namespace model

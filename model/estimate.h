@@ -1,12 +1,19 @@
 // How fast a deployment is: its programs on the clock alone, no weights, no values.
+// A decode step is what the chips do from the replay to the last kernel, choosing the tokens
+// (model/sampling_time.h) and the host's own work (model/host_costs.h). Data-parallel groups run at
+// the same time, but one host thread serves them one after another.
+// Invariant: compiling and capturing are not part of any time, as in the published measurements.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "core/units.h"
 #include "model/deployment.h"
+#include "model/host_costs.h"
+#include "model/sampling_time.h"
 
 namespace model {
 
@@ -14,15 +21,32 @@ struct EstimateOptions {
     std::int64_t isl = 128;  // prompt tokens of every user
     std::int64_t osl = 128;  // generated tokens
     enum class Trace { Off, On } trace = Trace::On;
+    /// Two: the host reads tokens sampled on the device while the next step runs.
+    enum class Queues { One, Two } queues = Queues::One;
+    enum class Sampling { Usual, Host, Device } sampling = Sampling::Usual;
+    std::int64_t groups = 1;        // data-parallel, alike; one host serves them
+    std::int64_t active_users = 0;  // of the batch; the others' slots are idle; 0: all
+    std::vector<std::int64_t> traced_prefills{};  // padded lengths whose prefill is replayed
+    HostCosts host{};
 };
+
+using Parts = std::map<std::string, core::Picoseconds>;
 
 struct Estimate {
     core::Picoseconds time_to_first_token{};  // prefill time of all users / users
-    core::Picoseconds decode_step{};          // mean of the first and the last step
-    core::Picoseconds roofline_step{};  // weight and KV bytes of a step at the DRAM's peak rate
-    std::map<std::string, core::Picoseconds> breakdown;  // one decode step, by op kind
-    std::map<std::string, core::Picoseconds> by_bound;   // one decode step, by what held it back
-    std::int64_t events = 0;                             // commands simulated
+    core::Picoseconds decode_step{};          // mean over the generation
+    core::Picoseconds first_step{};           // at the first position
+    core::Picoseconds roofline_step{};        // weight and KV bytes of a step at the DRAM's peak
+    core::Bytes step_bytes;                   // those bytes, on the first chip
+    core::Picoseconds chips{};                // of a mean step: replay to last kernel
+    Sampler sampler = Sampler::Device;
+    bool is_prefill_traced = false;
+    bool is_prefill_batched = false;
+    Parts breakdown;          // kernels of one decode step on a chip, by op kind
+    Parts by_bound;           // the same, by what held them back
+    Parts by_layer;           // the same: "embedding", "layer 0", ..., "head"
+    Parts host;               // of one step, all groups
+    std::int64_t events = 0;  // commands simulated
     std::uint64_t digest = 0;
     std::string shortage;  // what did not fit; empty when all did
 };

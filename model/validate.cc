@@ -3,13 +3,13 @@
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <numeric>
 
 #include "core/error.h"
 #include "model/validate_kinds.h"
+#include "model/validate_null.h"
 #include "model/validate_plan.h"
 
 namespace model {
@@ -21,17 +21,30 @@ std::string joined(const auto& names) {
     return text;
 }
 
-const TableKind& kind_of(const core::CsvTable& table) {
-    std::string known;
+const TableKind* find_kind(const core::CsvTable& table) {
     for (const TableKind& kind : table_kinds()) {
         const bool all = std::all_of(kind.columns.begin(), kind.columns.end(),
                                      [&](std::string_view name) { return table.has(name); });
-        if (all) return kind;
+        if (all) return &kind;
+    }
+    return nullptr;
+}
+
+const TableKind& kind_of(const core::CsvTable& table) {
+    if (const TableKind* kind = find_kind(table)) return *kind;
+    std::string known;
+    for (const TableKind& kind : table_kinds()) {
         known += (known.empty() ? "" : "; ") + std::string(kind.name) + ": " + joined(kind.columns);
     }
     throw core::Error::mismatch(table.where + ":1", "",
                                 "the columns of a kind of table (" + known + ")",
                                 core::printable(joined(table.columns)));
+}
+
+std::vector<AskedRow> rows_of(const TableKind& kind, const core::CsvRecord& record,
+                              const ModelLibrary& library) {
+    if (kind.ask_all != nullptr) return kind.ask_all(record, library);
+    return {kind.ask(record, library)};
 }
 
 // Every question once; the answers by text.
@@ -70,6 +83,8 @@ JudgedRow judge(Scoring scoring, std::int64_t line, const AskedRow& row,
     judged.measured = row.measured_text;
     judged.measured_value = row.measured;
     judged.why = row.skipped;
+    judged.null_family = row.null_family;
+    judged.null_of = row.null_of;
     if (!row.skipped.empty()) return judged;
     judged.verdict = Verdict::Agrees;
     for (const Question& question : row.questions) {
@@ -83,6 +98,7 @@ JudgedRow judge(Scoring scoring, std::int64_t line, const AskedRow& row,
         judged.predicted = answer.text;
         judged.predicted_value = answer.value;
         judged.null_value = answer.null_value;
+        judged.null_terms = answer.null_terms;
         judged.why = answer.unanswered.empty() ? answer.why : answer.unanswered;
     }
     return judged;
@@ -159,10 +175,23 @@ std::optional<double> optional_number(const core::CsvRecord& record, std::string
 }
 
 std::span<const TableKind> table_kinds() {
-    static const std::array kKinds{
-        memory_fit_kind(),        chunk_sizes_kind(), collectives_kind(), collective_shapes_kind(),
-        collective_traces_kind(), packets_kind(),     matmul_kind(),      dispatch_kind(),
-        dispatch_latency_kind(),  pcie_kind(),
+    static const std::vector<TableKind> kKinds{
+        memory_fit_kind(),
+        chunk_sizes_kind(),
+        collectives_kind(),
+        collective_shapes_kind(),
+        collective_traces_kind(),
+        packets_kind(),
+        matmul_kind(),
+        dispatch_kind(),
+        dispatch_latency_kind(),
+        pcie_kind(),
+        demo_speed_kind(),
+        readme_speed_kind(),
+        server_speed_kind(),
+        target_speed_kind(),
+        server_roofline_kind(),
+        bounty_roofline_kind(),
     };
     return kKinds;
 }
@@ -208,17 +237,24 @@ Scores score(Scoring scoring, std::span<const JudgedRow* const> rows) {
     return scores;
 }
 
+bool is_known(const core::CsvTable& table) { return find_kind(table) != nullptr; }
+
 Validation validate(const core::CsvTable& table, const ModelLibrary& library) {
     const TableKind& kind = kind_of(table);
     std::vector<AskedRow> asked;
+    std::vector<std::int64_t> lines;
     for (const core::CsvRow& row : table.rows) {
-        asked.push_back(kind.ask(core::CsvRecord(table, row), library));
+        for (AskedRow& one : rows_of(kind, core::CsvRecord(table, row), library)) {
+            asked.push_back(std::move(one));
+            lines.push_back(row.line);
+        }
     }
     const std::map<std::string, Answer> answers = answer_all(asked);
-    Validation validation{std::string(kind.name), kind.scoring, {}, {}, {}, {}};
+    Validation validation{std::string(kind.name), kind.software(), kind.scoring, {}, {}, {}, {}};
     for (std::size_t i = 0; i < asked.size(); ++i) {
-        validation.rows.push_back(judge(kind.scoring, table.rows[i].line, asked[i], answers));
+        validation.rows.push_back(judge(kind.scoring, lines[i], asked[i], answers));
     }
+    fit_nulls(validation.rows);
     std::vector<const JudgedRow*> judged;
     std::map<std::string, std::vector<const JudgedRow*>> groups;
     for (const JudgedRow& row : validation.rows) {

@@ -27,6 +27,8 @@ struct Answer {
     std::string unanswered;  // why there is no answer; empty: there is one
     /// What the published closed form says, where it says something: the null to be better than.
     std::optional<double> null_value = {};
+    /// Where the null is fitted on the table itself: what its coefficients multiply.
+    std::vector<double> null_terms = {};
 };
 
 /// `text` is the whole question: equal texts have equal answers.
@@ -42,6 +44,9 @@ struct AskedRow {
     double measured = 0;
     std::string measured_text;
     std::string skipped;  // why the row asks nothing; empty: it asks
+    /// Rows whose null has the same coefficients; a rate is the inverse of what they add up to.
+    std::string null_family = {};
+    enum class Null { Time, Rate } null_of = Null::Time;
 };
 
 enum class Scoring {
@@ -55,6 +60,14 @@ struct TableKind {
     std::vector<std::string_view> columns;  // that tell the kind; others are optional
     Scoring scoring = Scoring::YesNo;
     AskedRow (*ask)(const core::CsvRecord& record, const ModelLibrary& library) = nullptr;
+    /// In place of `ask` where a row holds several measurements: one asked row for each.
+    std::vector<AskedRow> (*ask_all)(const core::CsvRecord& record,
+                                     const ModelLibrary& library) = nullptr;
+
+    /// Tables of yes and no, of sizes and of several values ask for a model.
+    std::string_view software() const {
+        return scoring != Scoring::Error || ask_all != nullptr ? "tt-transformers" : "tt-metal";
+    }
 };
 
 /// All kinds there are.
@@ -75,6 +88,9 @@ struct JudgedRow {
     double predicted_value = 0;
     double measured_value = 0;
     std::optional<double> null_value;
+    std::vector<double> null_terms;  // Answer::null_terms
+    std::string null_family;         // AskedRow's
+    AskedRow::Null null_of = AskedRow::Null::Time;
 
     /// What `value` is off the measured one, signed; nullopt for what is measured as 0 and for
     /// skipped rows.
@@ -112,6 +128,7 @@ struct GroupScores {
 
 struct Validation {
     std::string kind;
+    std::string_view software;
     Scoring scoring = Scoring::YesNo;
     Scores scores;
     std::vector<GroupScores> groups;              // by name
@@ -121,6 +138,9 @@ struct Validation {
 
 /// Scores of the rows that are not skipped.
 Scores score(Scoring scoring, std::span<const JudgedRow* const> rows);
+
+/// Whether the columns match a kind.
+bool is_known(const core::CsvTable& table);
 
 /// Throws core::Error when the columns match no kind, or a field is bad.
 Validation validate(const core::CsvTable& table, const ModelLibrary& library);

@@ -1,6 +1,7 @@
 // The kinds of tables, by file: validate_memory_fit.cc, validate_chunk_sizes.cc,
 // validate_collectives.cc (three of collectives' times), validate_packets.cc, validate_matmul.cc,
-// validate_dispatch.cc (two of launches), validate_pcie.cc.
+// validate_dispatch.cc (two of launches), validate_pcie.cc,
+// validate_speed.cc (four of whole models), validate_targets.cc (two of theoretical speeds).
 #pragma once
 
 #include "model/validate.h"
@@ -23,6 +24,18 @@ TableKind packets_kind();
 /// product, config, M, K, N, use_trace, in0_storage, in1_storage, out_storage, dtype,
 /// math_fidelity, value, unit; optional: grid_x, grid_y, in0_sharded, out_sharded.
 TableKind matmul_kind();
+/// precision_mode, model, device, dp, batch, prefill_len, generated, tok_s_user, ttft_ms.
+TableKind demo_speed_kind();
+/// snapshot, model, dp, batch, hardware, chips, ttft_ms, tok_s_user.
+TableKind readme_speed_kind();
+/// model, device, impl_or_config, isl, osl, concurrency, ttft_ms, tpot_ms, tput_user, date.
+TableKind server_speed_kind();
+/// model, sku, batch, seq_len, ttft_ms, decode_tok_s_user.
+TableKind target_speed_kind();
+/// model, device, task_type, concurrency, theoretical_tput_user.
+TableKind server_roofline_kind();
+/// kind, model, device, theoretical_max_tok_s_user.
+TableKind bounty_roofline_kind();
 
 /// category, metric, arch, system, config, value, unit, source_date: launches and transfers by
 /// category.

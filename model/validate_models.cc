@@ -49,7 +49,9 @@ std::string lower_case(std::string_view text) {
 ModelLibrary::ModelLibrary(fabric::Catalog catalog, const std::filesystem::path& configs,
                            const std::filesystem::path& aliases)
     : catalog_(std::move(catalog)),
-      trace_defaults_(TraceDefaults::load(catalog_.folder / "software/trace_regions.yaml")) {
+      trace_defaults_(TraceDefaults::load(catalog_.folder / "software/trace_regions.yaml")),
+      host_costs_(
+          load_host_costs(catalog_.folder / "software/host_costs.yaml", "tt-transformers")) {
     std::error_code failed;
     for (const auto& entry : std::filesystem::directory_iterator(configs, failed)) {
         if (!std::filesystem::exists(entry.path() / "config.json")) continue;
@@ -168,6 +170,12 @@ core::Bytes ModelLibrary::default_trace_region(const KnownModel& model,
                                                const fabric::Mesh& group) const {
     return trace_defaults_.default_trace_region(model.base, device_name(group).value_or(""),
                                                 dispatch::DeviceOptions{}.release);
+}
+
+std::vector<std::int64_t> ModelLibrary::traced_prefills(const KnownModel& model,
+                                                        const fabric::Mesh& group,
+                                                        dispatch::Release release) const {
+    return trace_defaults_.prefill_lengths(model.base, device_name(group).value_or(""), release);
 }
 
 }  // namespace model

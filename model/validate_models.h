@@ -16,6 +16,7 @@
 
 #include "fabric/mesh.h"
 #include "model/config.h"
+#include "model/host_costs.h"
 #include "model/trace_defaults.h"
 
 namespace model {
@@ -51,6 +52,13 @@ public:
                                             const fabric::Mesh& group) const;
     /// What the software reserves for traces unless it is told otherwise.
     core::Bytes default_trace_region(const KnownModel& model, const fabric::Mesh& group) const;
+    /// Padded lengths whose prefill the software traces.
+    std::vector<std::int64_t> traced_prefills(const KnownModel& model, const fabric::Mesh& group,
+                                              dispatch::Release release) const;
+    /// topologies/
+    const std::filesystem::path& topologies() const { return catalog_.folder; }
+    /// Of tt-transformers.
+    const HostCosts& host_costs() const { return host_costs_; }
 
 private:
     /// Whole: every tensor of the named model has the sizes of the folder. Text: its language part
@@ -77,6 +85,7 @@ private:
 
     fabric::Catalog catalog_;
     TraceDefaults trace_defaults_;
+    HostCosts host_costs_;
     std::map<std::string, Loaded> configs_;  // by lower-case folder
     std::map<std::string, std::string> folders_;
     std::vector<Alias> aliases_;

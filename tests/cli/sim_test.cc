@@ -68,6 +68,57 @@ TEST(Sim, users_multiply_the_throughput) {
     EXPECT_DOUBLE_EQ(json.at("tokens_per_second").get<double>(), 16 * speed(json));
 }
 
+TEST(Sim, says_what_would_be_with_one_thing_changed) {
+    // Each line is an estimate of its own: smaller weights and more chips are not slower.
+    const TempFolder folder;
+    const Json json = document({"sim", eight_billion(folder), "--mesh", "n300", "--what-if"});
+    const Json& lines = json.at("what_if");
+    ASSERT_EQ(lines.size(), 3u);
+    EXPECT_EQ(lines.at(0).at("change"), "links twice as fast");
+    EXPECT_EQ(lines.at(1).at("change"), "all weights bfp4");
+    EXPECT_EQ(lines.at(2).at("change"), "twice the chips (n150x4)");
+    for (const Json& line : lines) {
+        EXPECT_GE(line.at("tokens_per_second_per_user").get<double>(), speed(json)) << line;
+    }
+}
+
+TEST(Sim, sampling_on_the_host_pays_for_reading_logits) {
+    // 32 rows of the vocabulary over PCIe and through the host, against 32 tokens.
+    const TempFolder folder;
+    const std::string model = eight_billion(folder);
+    const Json host = document({"sim", model, "--mesh", "n150", "--sampling", "host"});
+    const Json device = document({"sim", model, "--mesh", "n150", "--sampling", "device"});
+    EXPECT_LT(speed(host), speed(device));
+    EXPECT_EQ(host.at("sampling"), "host");
+    EXPECT_GT(host.at("host_ms").at("logits to host").get<double>(), 0.0);
+    EXPECT_FALSE(device.at("host_ms").contains("logits to host"));
+    const Json queues =
+        document({"sim", model, "--mesh", "n150", "--sampling", "device", "--queues", "2"});
+    EXPECT_GT(speed(queues), speed(device));
+}
+
+TEST(Sim, the_share_of_the_published_maximum_has_a_tier) {
+    // tt-inference-server: 21 tokens per second for 8B on an N150.
+    const TempFolder folder;
+    const Json json = document({"sim", eight_billion(folder), "--mesh", "n150"});
+    const Json& theoretical = json.at("theoretical");
+    EXPECT_NEAR(theoretical.at("tokens_per_second_per_user").get<double>(), 21, 0.5);
+    EXPECT_NEAR(theoretical.at("reached_pct").get<double>(),
+                100 * speed(json) / theoretical.at("tokens_per_second_per_user").get<double>(),
+                1e-6);
+    EXPECT_EQ(theoretical.at("bounty_tier"), "hard");
+}
+
+TEST(Sim, measured_conditions_come_with_their_error) {
+    // A model, device and prompt like those of PERF.md; a prompt like none of them.
+    const TempFolder folder;
+    const std::string model = eight_billion(folder);
+    const Outcome near = tessera({"sim", model, "--mesh", "n150"});
+    EXPECT_TRUE(says(near.out, "tok_s_user off by ")) << near.out;
+    EXPECT_TRUE(
+        says(tessera({"sim", model, "--mesh", "n150", "--isl", "4000"}).out, "extrapolated"));
+}
+
 TEST(Sim, the_same_simulation_has_the_same_digest) {
     // Two runs, the same bytes; another mesh, another digest.
     const auto digest = [](const char* mesh) {
@@ -87,7 +138,7 @@ TEST(Sim, a_model_that_does_not_fit_is_a_no) {
     EXPECT_TRUE(says(outcome.err, "Out of Memory")) << outcome.err;
 }
 
-TEST(Sim, the_text_says_that_it_is_not_calibrated) {
+TEST(Sim, the_text_says_when_nothing_like_it_was_measured) {
     // A predicted time without its error must not look like a measured one.
     const Outcome outcome = tessera({"sim", kDemo, "--mesh", "n150"});
     EXPECT_EQ(outcome.exit_code, 0);

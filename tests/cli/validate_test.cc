@@ -98,6 +98,30 @@ TEST(Validate, tables_without_a_closed_form_say_so) {
     EXPECT_TRUE(document({"validate", table, "--null"}).at("null").at("median_ape_pct").is_null());
 }
 
+TEST(Validate, all_tables_of_a_folder_are_one_call) {
+    // Tables of an unknown kind, and files that are no tables, are left alone.
+    const TempFolder folder;
+    folder.write("b_times.csv", kTimes);
+    folder.write("a_fits.csv", kFits);
+    folder.write("other.csv", "colour,size\nred,1\n");
+    folder.write("notes.txt", "no table");
+    const std::string path = folder.path().string();
+    const Json list = document({"validate", "--all", path});
+    ASSERT_EQ(list.size(), 2u);
+    EXPECT_EQ(list.at(0).at("table"), "a_fits.csv");
+    EXPECT_EQ(list.at(0).at("rows"), 2);
+    EXPECT_EQ(list.at(1).at("kind"), "collectives");
+    const Outcome lines = tessera({"validate", "--all", path});
+    EXPECT_TRUE(says(lines.out, "a_fits.csv")) << lines.out;
+    EXPECT_TRUE(says(lines.out, "agree_yes_pct 100.0")) << lines.out;
+    const Outcome page = tessera({"validate", "--all", path, "--markdown", "--null"});
+    EXPECT_TRUE(
+        says(page.out, "| a_fits.csv | memory fit | 2 | 1 | - | - | - | - | 100.0 | 100.0 |"))
+        << page.out;
+    EXPECT_EQ(tessera({"validate"}).exit_code, 2);
+    EXPECT_EQ(tessera({"validate", "--all", path + "/nothing"}).exit_code, 2);
+}
+
 TEST(Validate, own_configs_take_the_place_of_the_shipped_ones) {
     // A folder of the user's own models, found by the folder's name.
     const TempFolder folder;

@@ -43,6 +43,7 @@ TEST(Estimate, the_parts_of_a_step_are_its_kernels) {
     EXPECT_GT(result.breakdown.at("all_gather").count(), 0);
     EXPECT_GT(result.breakdown.at("reduce_scatter").count(), 0);
     EXPECT_EQ(sum(result.breakdown), sum(result.by_bound));
+    EXPECT_EQ(sum(result.breakdown), sum(result.by_layer));
     EXPECT_LT(sum(result.breakdown), result.decode_step);
     EXPECT_GT(sum(result.breakdown), result.decode_step / 2);
 }
@@ -78,13 +79,13 @@ TEST(Estimate, a_traced_step_saves_the_hosts_time) {
 }
 
 TEST(Estimate, counts_the_commands_it_simulated) {
-    // Traced: the prompt, the step that compiles, and two replays.
+    // Traced: the prompt, the step that compiles, and eight replays over the generation.
     DeploymentOptions options;
     options.device.trace_region_size = core::Bytes{100'000'000};
     Deployment deployment = deployed(kLlama3B, "t3k", "Llama-3.2-3B", options);
     const Estimate result = estimate(deployment, {});
     const std::int64_t prefill = deployment.prefill(128, StepShape::Chunk::First)->command_count();
-    EXPECT_EQ(result.events, prefill + 3 * deployment.decode()->command_count());
+    EXPECT_EQ(result.events, prefill + 9 * deployment.decode()->command_count());
 }
 
 TEST(Estimate, the_same_input_gives_the_same_digest) {

@@ -1,0 +1,147 @@
+#include "model/speed_question.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "core/format.h"
+#include "model/device_name.h"
+#include "model/head_padding.h"
+#include "model/optimizations.h"
+#include "model/split.h"
+
+namespace model {
+namespace {
+
+// Blocks of the demo's paged cache: simple_text_demo.py, page_block_size.
+constexpr std::int64_t kBlock = 32;
+constexpr std::int64_t kShortestContext = 1024;
+// Chunks of a prompt, the largest that fits: MAX_PREFILL_CHUNK_SIZES_DIV1024 of model_config.py.
+constexpr std::array<std::int64_t, 3> kChunks{128 * 1024, 32 * 1024, 4 * 1024};
+
+Precision precision_of(const SpeedQuestion& question, std::int32_t layers) {
+    if (is_optimizations_text(question.precision)) {
+        return parse_optimizations(question.precision, layers);
+    }
+    return precision_preset(question.precision, question.model.base, layers);
+}
+
+DeploymentOptions options_of(const SpeedQuestion& question, std::int64_t chunk) {
+    DeploymentOptions options;
+    options.batch = question.batch;
+    options.context =
+        std::max(core::round_up(question.run.isl + question.run.osl, kBlock), kShortestContext);
+    options.block_size = kBlock;
+    options.prefill_chunk = chunk;
+    options.device.release = question.release;
+    options.device.trace_region_size = question.trace_region;
+    options.device.dispatch_core = default_dispatch_core(question.mesh);
+    return options;
+}
+
+// With the largest chunk that fits.
+Estimate estimated(const SpeedQuestion& question, const Config& config) {
+    const Precision precision =
+        precision_of(question, static_cast<std::int32_t>(config.num_hidden_layers));
+    const std::int64_t longest = padded_prefill_length(question.run.isl);
+    Estimate result;
+    for (const std::int64_t chunk : kChunks) {
+        if (chunk > longest && chunk != kChunks.back()) continue;
+        Deployment deployment(config, precision, question.mesh, options_of(question, chunk));
+        result = estimate(deployment, question.run);
+        if (result.shortage.empty()) break;
+    }
+    return result;
+}
+
+std::string parts_text(const Parts& parts) {
+    std::vector<std::pair<std::string, core::Picoseconds>> sorted(parts.begin(), parts.end());
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [](const auto& a, const auto& b) { return a.second > b.second; });
+    std::string text;
+    for (const auto& [name, time] : sorted) {
+        text += fmt::format("{}{} {:.2f}", text.empty() ? "" : ", ", name, core::to_ms(time));
+    }
+    return text;
+}
+
+// Arithmetic of a prompt on a chip, up to a factor.
+double prompt_work(const SpeedQuestion& question, const Estimate& result) {
+    return static_cast<double>(result.step_bytes.value) *
+           static_cast<double>(padded_prefill_length(question.run.isl));
+}
+
+std::string_view release_text(dispatch::Release release) {
+    switch (release) {
+        case dispatch::Release::R2025:
+            return "2025";
+        case dispatch::Release::R2026_05:
+            return "2026-05";
+        case dispatch::Release::R2026_09:
+            return "2026-09";
+    }
+    return "";
+}
+
+}  // namespace
+
+std::string SpeedQuestion::text() const {
+    std::string text = model.name;
+    if (model.folder != model.name) text += " (" + model.folder + ")";
+    text += " on " + device;
+    if (run.groups > 1) {
+        text += ", " + std::to_string(run.groups) + " groups of " + mesh.shape.text();
+    }
+    text += fmt::format(
+        ", {} of {} {}, {}, {} + {} tokens", run.active_users > 0 ? run.active_users : batch, batch,
+        batch == 1 ? "user" : "users", precision, core::grouped(run.isl), core::grouped(run.osl));
+    text += run.traced_prefills.empty() ? "" : ", traced prefill";
+    text += run.sampling == EstimateOptions::Sampling::Device ? ", sampled on the device" : "";
+    return text + fmt::format(", software of {}", release_text(release));
+}
+
+Config text_config(const SpeedQuestion& question) {
+    Config config = *question.model.config;
+    std::erase_if(config.layers, [](const LayerConfig& layer) {
+        return layer.attention == LayerConfig::Attention::Cross;
+    });
+    if (!config.layers.empty()) {
+        config.num_hidden_layers = static_cast<std::int64_t>(config.layers.size());
+    }
+    return pad_feed_forward(config, question.model.base, question.mesh.chip_count(), {});
+}
+
+Answer speed_answer(const SpeedQuestion& question, SpeedOf value, std::int64_t users_before) {
+    const Config config = text_config(question);
+    Answer answer;
+    const auto reasons = split_reasons(config, question.mesh, question.model.base);
+    if (!reasons.empty()) {
+        answer.unanswered = reasons.front();
+        return answer;
+    }
+    const Estimate result = estimated(question, config);
+    if (!result.shortage.empty()) {
+        answer.unanswered = "does not fit: " + result.shortage;
+        return answer;
+    }
+    const auto layers = static_cast<double>(config.num_hidden_layers);
+    if (value == SpeedOf::FirstToken) {
+        const auto users = static_cast<double>(users_before);
+        answer.value = core::to_ms(result.time_to_first_token) * users;
+        answer.text = fmt::format("{:.1f} ms", answer.value);
+        answer.why = result.is_prefill_traced ? "traced" : "not traced";
+        answer.null_terms = {prompt_work(question, result) * users, layers * users};
+        return answer;
+    }
+    answer.value = 1 / core::to_seconds(result.decode_step);
+    answer.text =
+        fmt::format("{:.2f} tokens/s, {:.2f} ms", answer.value, core::to_ms(result.decode_step));
+    answer.why =
+        fmt::format("ms: {}; host: {}; sampled on the {}", parts_text(result.breakdown),
+                    parts_text(result.host), result.sampler == Sampler::Host ? "host" : "device");
+    answer.null_terms = {static_cast<double>(result.step_bytes.value), layers};
+    return answer;
+}
+
+}  // namespace model

@@ -1,0 +1,97 @@
+// Tables of whole models' speed: what a row asks, what is skipped and why, and the fitted null.
+// The rows are published ones (tenstorrent/tt-metal models/tt_transformers/PERF.md,
+// models/README.md, models/model_targets.yaml; tenstorrent/tt-inference-server).
+#include "tests/model/validate_fixture.h"
+
+namespace model::testing {
+namespace {
+
+constexpr const char* kDemoColumns =
+    "section,precision_mode,model,device,chips,dp,batch,prefill_len,generated,tok_s_user,ttft_ms,"
+    "ff1_3,ff2,wqkv,wo,kv_cache,activation,fidelity\n";
+
+Validation demo(const std::string& rows) { return validated(kDemoColumns + rows); }
+
+TEST(SpeedTables, a_row_of_two_values_is_two_questions) {
+    // Decode speed and time to the first token, in groups of their own.
+    const Validation found = demo(
+        "performance,performance,Llama-3.1-8B,N150,1,1,1,128 (speed) / 512 (accuracy),200,28.3,104"
+        ",,,,,,,\n");
+    ASSERT_EQ(found.rows.size(), 2u);
+    EXPECT_EQ(found.kind, "demo speeds");
+    EXPECT_EQ(found.software, "tt-transformers");
+    EXPECT_EQ(found.rows[0].group, "tok_s_user N150 performance");
+    EXPECT_EQ(found.rows[1].group, "ttft_ms N150 performance");
+    EXPECT_NE(found.rows[0].asked.find("performance, 128 + 200 tokens"), std::string::npos);
+    EXPECT_NE(found.rows[0].why.find("Matmul"), std::string::npos);
+    EXPECT_LT(std::abs(found.rows[0].error_pct(found.rows[0].predicted_value).value()), 30);
+}
+
+TEST(SpeedTables, custom_columns_are_an_optimizations_text) {
+    // The Pareto rows: formats and fidelities of their own.
+    const Validation found = demo(
+        "pareto,custom,Llama-3.2-1B,N300,2,1,1,128,200,91.2,,bf16,bf16,bfp8,bfp8,bfp8,mixed,"
+        "li_ff1_3:hifi4;sdpa_decode:hifi2na\n"
+        "pareto,custom,Llama-3.2-1B,N300,2,1,1,128,200,100.3,,bfp4,bfp4,bfp8,bfp8,bfp8,mixed,"
+        "li_ff1_3:lofi;sdpa_decode:hifi2na\n");
+    ASSERT_EQ(found.scores.rows, 2);
+    EXPECT_LT(found.rows[0].predicted_value, found.rows[2].predicted_value);
+    EXPECT_EQ(found.skipped.at("no time to first token"), 2);
+}
+
+TEST(SpeedTables, rows_that_are_no_measurement_are_skipped_with_the_reason) {
+    const Validation found = demo(
+        "performance,performance,Mixtral-8x7B,T3K,8,1,1,128,200,28.3,104,,,,,,,\n"
+        "performance,performance,Llama-3.2-11B,N150,1,1,1,128,200,55.5,,,,,,,,\n"
+        "performance,performance,Llama-3.2-90B,T3K,8,1,1,128,200,6,5535,,,,,,,\n"
+        "performance,performance,Nobody-1B,T3K,8,1,1,128,200,6,,,,,,,,\n");
+    EXPECT_EQ(found.scores.rows, 0);
+    EXPECT_EQ(found.skipped.at("copied from another row of PERF.md"), 2);
+    EXPECT_EQ(found.skipped.at("above the rate at which its bytes can be read"), 1);
+    EXPECT_EQ(found.skipped.at("the demo with images"), 2);
+    EXPECT_EQ(found.skipped.at("no configuration of Nobody-1B"), 1);
+}
+
+TEST(SpeedTables, a_null_of_two_coefficients_goes_through_two_rows) {
+    // It is fitted on the rows themselves, so it must meet as many as it has coefficients.
+    const Validation found = demo(
+        "performance,performance,Llama-3.2-1B,N150,1,1,1,128,200,87.8,,,,,,,,\n"
+        "performance,performance,Llama-3.1-8B,N150,1,1,1,128,200,28.3,,,,,,,,\n");
+    ASSERT_EQ(found.scores.null_errors.rows, 2);
+    EXPECT_NEAR(found.scores.null_errors.mean_ape_pct.value(), 0, 1e-6);
+}
+
+TEST(SpeedTables, targets_have_skus_and_servers_have_slots) {
+    // model_targets.yaml spells devices its own way; a server decodes 32 slots.
+    const Validation targets = validated(
+        "model,sku,batch,seq_len,ttft_ms,decode_tok_s_user,notes\n"
+        "qwen2.5-32b,wh_llmbox,32,707,101,22.66,\n"
+        "gpt-oss-20b,wh_llmbox,1,128,400,12.0,t/s inconsistent\n");
+    EXPECT_EQ(targets.kind, "CI speeds");
+    EXPECT_EQ(targets.rows[0].group, "tok_s_user T3K CI");
+    EXPECT_EQ(targets.skipped.at("the row contradicts itself"), 2);
+    const Validation served = validated(
+        "model,device,impl_or_config,isl,osl,concurrency,ttft_ms,tpot_ms,tput_user,date,"
+        "client_tool\n"
+        "Llama-3.1-8B-Instruct,n300,,128,128,1,141.6,24.7,,2025-06-10,vllm bench serve\n"
+        "Qwen3-8B,t3k,,128,128,1,145.4,24.4,~41,2025-08-13,vllm bench serve\n");
+    EXPECT_NE(served.rows[0].asked.find("1 of 32 users"), std::string::npos);
+    EXPECT_NEAR(served.rows[0].measured_value, 1000 / 24.7, 1e-9);
+    EXPECT_EQ(served.rows[1].verdict, Verdict::Skipped);
+    EXPECT_EQ(served.rows[3].verdict, Verdict::Compared);
+}
+
+TEST(SpeedTables, theoretical_speeds_are_compared_with_the_rule_behind_them) {
+    const Validation found = validated(
+        "model,device,task_type,concurrency,theoretical_tput_user\n"
+        "Llama-3.1-8B-Instruct,n150,text,1,21.0\n"
+        "phi-4,p150,text,1,20.0\n"
+        "Qwen2.5-72B,t3k,text,32,20\n");
+    ASSERT_EQ(found.scores.rows, 1);
+    EXPECT_LT(found.scores.median_ape_pct.value(), 1);
+    EXPECT_EQ(found.skipped.at("no size in the name"), 1);
+    EXPECT_EQ(found.skipped.at("of several users"), 1);
+}
+
+}  // namespace
+}  // namespace model::testing

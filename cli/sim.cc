@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "cli/exports.h"
 #include "cli/options.h"
 #include "cli/report.h"
 #include "cli/setup.h"
@@ -20,6 +21,7 @@ struct SimOptions {
     std::int64_t isl = 128;
     std::int64_t osl = 128;
     std::string trace = "on";
+    SimExports exports;
 };
 
 using Clock = std::chrono::steady_clock;
@@ -94,10 +96,19 @@ Answer act(const SimOptions& options, const World& world) {
                                      : core::round_up(options.isl + options.osl, std::int64_t{32});
     model::Deployment deployment(setup.config, setup.precision, setup.group(),
                                  deployment_options(timed, setup, context));
+    model::Recording recording;
     const model::Estimate estimate =
         model::estimate(deployment, {options.isl, options.osl,
                                      options.trace == "on" ? model::EstimateOptions::Trace::On
-                                                           : model::EstimateOptions::Trace::Off});
+                                                           : model::EstimateOptions::Trace::Off,
+                                     options.exports.any() ? &recording : nullptr});
+    if (options.exports.any()) {
+        const std::string title =
+            fmt::format("{} on {}, {} users, {} prompt tokens", setup.base_model,
+                        options.model.mesh, options.model.batch, options.isl);
+        export_all(options.exports,
+                   {title, deployment.mesh(), deployment.options().device, recording, estimate});
+    }
     if (!estimate.shortage.empty()) {
         throw NotPossible{{estimate.shortage}, "`tessera check` plans it"};
     }
@@ -126,6 +137,7 @@ Verb make_sim(CLI::App& app, const World& world) {
     verb->add_option("--trace", options->trace, "on or off")
         ->capture_default_str()
         ->check(CLI::IsMember({"on", "off"}));
+    add_export_options(*verb, options->exports);
     verb->footer(
         "Example: tessera sim Llama-3.1-70B-Instruct --mesh galaxy --batch 32 --isl 128 "
         "--osl 128");

@@ -58,13 +58,19 @@ private:
 
 class Estimator {
 public:
-    explicit Estimator(Deployment& deployment)
+    Estimator(Deployment& deployment, Recording* record)
         : deployment_(deployment),
           device_(0, deployment.mesh(), deployment.options().device),
-          simulator_(deployment.mesh(), {}),
-          session_(device_) {
+          simulator_(deployment.mesh(),
+                     {.timeline = record != nullptr ? dispatch::SimulatorOptions::Timeline::Keep
+                                                    : dispatch::SimulatorOptions::Timeline::Off}),
+          session_(device_),
+          record_(record) {
         device_.attach(simulator_);
         device_.attach(traffic_);
+        if (record_ == nullptr) return;
+        device_.attach(*record_);
+        record_->watch(simulator_);
     }
 
     Estimate run(const EstimateOptions& options) {
@@ -84,6 +90,7 @@ public:
 private:
     bool failed(const std::optional<dispatch::Shortage>& shortage) {
         if (shortage) result_.shortage = shortage->buffer + ": " + shortage->text();
+        if (shortage && record_ != nullptr) record_->ran_short(*shortage);
         return shortage.has_value();
     }
 
@@ -104,7 +111,19 @@ private:
         }
     }
 
+    // A second step of the same name is not recorded.
+    void begin(const char* step) {
+        if (record_ == nullptr || record_->find(step) != nullptr) return;
+        record_->begin_step(step);
+        recording_ = true;
+    }
+    void end() {
+        if (recording_) record_->end_step();
+        recording_ = false;
+    }
+
     bool prefill(std::int64_t isl) {
+        begin(kPrefillStep);
         const core::SimTime start = simulator_.host_now();
         const std::int64_t chunk = deployment_.options().prefill_chunk;
         for (std::int64_t at = 0; at < isl; at += chunk) {
@@ -119,6 +138,7 @@ private:
         }
         // Users are prefilled one after another: the time of all divided by their number is one's.
         result_.time_to_first_token = simulator_.host_now() - start;
+        end();
         return true;
     }
 
@@ -129,7 +149,9 @@ private:
                     static_cast<std::int32_t>(position));
         const dispatch::ChipBindings bindings = deployment_.decode_bindings(positions);
         if (options.trace == EstimateOptions::Trace::On && !trace_) {
+            begin(kWarmUpStep);
             if (!step(program, bindings)) return {};
+            end();
             trace_ = device_.begin_trace_capture(kQueue);
             if (!step(program, bindings)) return {};
             device_.end_trace_capture(kQueue, *trace_);
@@ -137,6 +159,7 @@ private:
         traffic_.begin_step();
         const auto by_kind = simulator_.time_by_kind();
         const auto by_bound = simulator_.time_by_bound();
+        begin(kDecodeStep);
         const core::SimTime start = simulator_.host_now();
         io(*program, ".token_ids");
         if (trace_) {
@@ -145,6 +168,7 @@ private:
             return {};
         }
         io(*program, ".logits");
+        end();
         traffic_.end_step();
         result_.breakdown = since(by_kind, simulator_.time_by_kind());
         result_.by_bound = since(by_bound, simulator_.time_by_bound());
@@ -164,6 +188,8 @@ private:
     dispatch::Simulator simulator_;
     Traffic traffic_;
     dispatch::Session session_;
+    Recording* record_;
+    bool recording_ = false;
     std::optional<dispatch::TraceId> trace_;
     Estimate result_;
 };
@@ -171,7 +197,7 @@ private:
 }  // namespace
 
 Estimate estimate(Deployment& deployment, const EstimateOptions& options) {
-    return Estimator(deployment).run(options);
+    return Estimator(deployment, options.record).run(options);
 }
 
 }  // namespace model

@@ -7,6 +7,7 @@
 
 #include "core/units.h"
 #include "model/deployment.h"
+#include "model/recording.h"
 
 namespace model {
 
@@ -14,6 +15,7 @@ struct EstimateOptions {
     std::int64_t isl = 128;  // prompt tokens of every user
     std::int64_t osl = 128;  // generated tokens
     enum class Trace { Off, On } trace = Trace::On;
+    Recording* record = nullptr;  // keeps a prefill and a decode step for exports
 };
 
 struct Estimate {

@@ -34,36 +34,13 @@ constexpr std::array<const char*, 12> kColours{"#3b6fb6", "#e08a1e", "#4f9d69", 
                                                "#8767b5", "#7d5a4c", "#d174b0", "#6f7780",
                                                "#a9a23a", "#3aa6b5", "#20456e", "#b8860b"};
 
-std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        switch (c) {
-            case '&':
-                out += "&amp;";
-                break;
-            case '<':
-                out += "&lt;";
-                break;
-            case '>':
-                out += "&gt;";
-                break;
-            case '"':
-                out += "&quot;";
-                break;
-            default:
-                out += c;
-        }
-    }
-    return out;
-}
-
 class Colours {
 public:
     const char* of(const std::string& owner) {
         const auto found = std::find(owners_.begin(), owners_.end(), owner);
         const auto index = static_cast<std::size_t>(found - owners_.begin());
         if (found == owners_.end()) owners_.push_back(owner);
-        return kColours[index % kColours.size()];
+        return page_colour(index);
     }
     const std::vector<std::string>& owners() const { return owners_; }
 
@@ -127,26 +104,56 @@ std::string table_html(const PageTable& table) {
 std::string key_html(const Colours& colours) {
     std::string out = "<div class=\"key\">";
     for (std::size_t i = 0; i < colours.owners().size(); ++i) {
-        out += fmt::format("<span><i style=\"background:{}\"></i>{}</span>",
-                           kColours[i % kColours.size()], escaped(colours.owners()[i]));
+        out += fmt::format("<span><i style=\"background:{}\"></i>{}</span>", page_colour(i),
+                           escaped(colours.owners()[i]));
     }
     return out + "<span><i style=\"background:var(--free)\"></i>free</span></div>\n";
 }
 
 }  // namespace
 
+std::string escaped(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        switch (c) {
+            case '&':
+                out += "&amp;";
+                break;
+            case '<':
+                out += "&lt;";
+                break;
+            case '>':
+                out += "&gt;";
+                break;
+            case '"':
+                out += "&quot;";
+                break;
+            default:
+                out += c;
+        }
+    }
+    return out;
+}
+
+const char* page_colour(std::size_t index) { return kColours[index % kColours.size()]; }
+
+std::string html_document(std::string_view title, std::string_view intro, std::string_view body) {
+    return fmt::format(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+        "<meta name=\"viewport\" content=\"width=device-width\">"
+        "<title>{0}</title><style>{1}</style></head><body>\n<h1>{0}</h1>\n<p>{2}</p>\n{3}"
+        "</body></html>\n",
+        escaped(title), kStyle, escaped(intro), body);
+}
+
 std::string to_html(const Page& page) {
     Colours colours;
     std::string sections;
     for (const PageSection& section : page.sections) sections += section_html(section, colours);
-    std::string out = fmt::format(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-        "<meta name=\"viewport\" content=\"width=device-width\">"
-        "<title>{0}</title><style>{1}</style></head><body>\n<h1>{0}</h1>\n<p>{2}</p>\n",
-        escaped(page.title), kStyle, escaped(page.intro));
-    if (!page.table.rows.empty()) out += table_html(page.table);
-    if (!page.sections.empty()) out += key_html(colours);
-    return out + sections + "</body></html>\n";
+    std::string body;
+    if (!page.table.rows.empty()) body += table_html(page.table);
+    if (!page.sections.empty()) body += key_html(colours);
+    return html_document(page.title, page.intro, body + sections);
 }
 
 }  // namespace cli

@@ -1,8 +1,11 @@
 // One self-contained HTML page: bars that show who owns a chip's memory, and the table of models
-// and systems. No script, no font, nothing fetched; every text is escaped.
+// and systems. No script, no font, nothing fetched; every text is escaped. The page of a simulation
+// (export_sim_page.h) uses the same frame.
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -44,5 +47,10 @@ struct Page {
 };
 
 std::string to_html(const Page& page);
+
+/// What other pages are made of: text for HTML, one of twelve colours, and the frame around a body.
+std::string escaped(std::string_view text);
+const char* page_colour(std::size_t index);
+std::string html_document(std::string_view title, std::string_view intro, std::string_view body);
 
 }  // namespace cli

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "cli/exports.h"
 #include "cli/options.h"
 #include "cli/report.h"
 #include "cli/setup.h"
@@ -27,6 +28,7 @@ struct SimOptions {
     std::string queues = "1";
     std::string sampling = "usual";
     bool what_if = false;
+    SimExports exports;
 };
 
 using Clock = std::chrono::steady_clock;
@@ -238,7 +240,17 @@ Answer act(const SimOptions& options, const World& world) {
     model::Deployment deployment(setup.config, setup.precision, setup.group(), laid);
     Result result;
     result.group = setup.group();
-    result.estimate = model::estimate(deployment, run);
+    model::Recording recording;
+    model::EstimateOptions recorded = run;
+    if (options.exports.any()) recorded.record = &recording;
+    result.estimate = model::estimate(deployment, recorded);
+    if (options.exports.any()) {
+        const std::string title =
+            fmt::format("{} on {}, {} users, {} prompt tokens", setup.base_model,
+                        options.model.mesh, options.model.batch, options.isl);
+        export_all(options.exports, {title, deployment.mesh(), deployment.options().device,
+                                     recording, result.estimate});
+    }
     if (!result.estimate.shortage.empty()) {
         throw NotPossible{{result.estimate.shortage}, "`tessera check` plans it"};
     }
@@ -275,6 +287,7 @@ Verb make_sim(CLI::App& app, const World& world) {
     verb->add_option("--sampling", options->sampling, "host, device, or as the release does")
         ->capture_default_str()
         ->check(CLI::IsMember({"usual", "host", "device"}));
+    add_export_options(*verb, options->exports);
     verb->add_flag("--what-if", options->what_if,
                    "The same with faster links, smaller weights, more chips");
     verb->footer(

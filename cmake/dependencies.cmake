@@ -13,6 +13,7 @@
 #   PCRE2                PkgConfig::PCRE2                     libpcre2-dev
 #   Highway              PkgConfig::HWY                       libhwy-dev
 #   ICU                  ICU::uc ICU::i18n                    libicu-dev
+#   SQLite               SQLite::SQLite3                      libsqlite3-dev
 #   GoogleTest           GTest::gtest GTest::gtest_main       libgtest-dev
 #   Google Benchmark     benchmark::benchmark_main            libbenchmark-dev
 find_package(PkgConfig REQUIRED)
@@ -25,6 +26,7 @@ find_package(nlohmann_json 3.11 REQUIRED)
 find_package(yaml-cpp 0.7 REQUIRED)
 find_package(Protobuf 3.21 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
+find_package(SQLite3 3.40 REQUIRED)
 find_package(ICU 72 QUIET REQUIRED COMPONENTS uc i18n)
 pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc>=2.9)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8>=10.42)

@@ -138,7 +138,7 @@ void Simulator::State::run_op(const Enqueued& enqueued, const ChipBindings& bind
         const core::SimTime start = start_of_program(id, at, command.sub_device);
         const OpTime& time = times[static_cast<std::size_t>(at)];
         const Span span{start, persistent ? kNeverTime : after(start, time.total())};
-        note_program(enqueued, id, at, span);
+        note_program(enqueued, id, at, span, time);
         if (at == 0) {
             note_kind(std::string(tensor::name(std::get<OpCommand>(command.body).op)), time.bound(),
                       span);
@@ -176,7 +176,7 @@ void Simulator::State::run_collective(const Enqueued& enqueued, QueueId id) {
 }
 
 void Simulator::State::note_program(const Enqueued& enqueued, QueueId id, std::int32_t at,
-                                    Span span) {
+                                    Span span, const OpTime& parts) {
     const SubDeviceId sub_device = enqueued.command->sub_device;
     const std::size_t index = slot(at, sub_device);
     last_end[index] = span.end;
@@ -198,8 +198,8 @@ void Simulator::State::note_program(const Enqueued& enqueued, QueueId id, std::i
         op != nullptr
             ? std::string(tensor::name(op->op))
             : ccl::to_text(std::get<CollectiveCommand>(enqueued.command->body).collective.kind);
-    timeline.push_back(
-        {enqueued.command->label, std::move(kind), at, id, enqueued.layer, span.start, span.end});
+    timeline.push_back({enqueued.command->label, std::move(kind), at, id, enqueued.layer,
+                        span.start, span.end, parts});
 }
 
 void Simulator::State::note_kind(const std::string& kind, const std::string& bound, Span span) {

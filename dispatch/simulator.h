@@ -32,6 +32,7 @@ struct TimelineEntry {
     std::int32_t layer = 0;
     core::SimTime start;
     core::SimTime end;
+    OpTime parts = {};  // zero for collectives
 };
 
 struct SimulatorOptions {

@@ -69,7 +69,8 @@ struct Simulator::State {
 
     void run_op(const Enqueued& enqueued, const ChipBindings& bindings, QueueId id);
     void run_collective(const Enqueued& enqueued, QueueId id);
-    void note_program(const Enqueued& enqueued, QueueId id, std::int32_t at, Span span);
+    void note_program(const Enqueued& enqueued, QueueId id, std::int32_t at, Span span,
+                      const OpTime& parts = {});
     void note_kind(const std::string& kind, const std::string& bound, Span span);
     void note_hang(const std::string& waits_for);
     /// Over PCIe, chip after chip.

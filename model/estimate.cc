@@ -26,23 +26,27 @@ const dispatch::Buffer* find(const dispatch::Program& program, const std::string
     return nullptr;
 }
 
-// An op that is not traced costs the host its Python, and a turn for every further chip.
-fabric::Mesh with_host(const fabric::Mesh& mesh, core::Picoseconds op) {
-    fabric::Mesh timed = mesh;
-    mesh::LaunchSpec& launch = timed.system.chip.launch;
-    launch.host_enqueue += op + launch.host_replay * (mesh.chip_count() - 1);
-    return timed;
-}
-
 fabric::Mesh without_host(const fabric::Mesh& mesh) {
     fabric::Mesh timed = mesh;
     timed.system.chip.launch.host_enqueue = {};
     return timed;
 }
 
-dispatch::SimulatorOptions simulated_as(const Deployment& deployment) {
+// Ops that are not traced are called from Python; what is replayed has no such calls.
+dispatch::SimulatorOptions clock_of(const Deployment& deployment, const EstimateOptions& options) {
+    using dispatch::SimulatorOptions;
     const dispatch::DeviceOptions& device = deployment.options().device;
-    return {.launch = {device.release, device.dispatch_core}};
+    SimulatorOptions clock;
+    clock.launch = {device.release, device.dispatch_core};
+    if (options.record != nullptr) clock.timeline = SimulatorOptions::Timeline::Keep;
+    if (options.python) clock.host = SimulatorOptions::Host::Python;
+    return clock;
+}
+
+EstimateOptions without_python() {
+    EstimateOptions options;
+    options.python = false;
+    return options;
 }
 
 core::Picoseconds sum(const Parts& parts) {
@@ -62,17 +66,19 @@ public:
     Estimator(Deployment& deployment, const EstimateOptions& options)
         : deployment_(deployment),
           options_(options),
-          mesh_(with_host(deployment.mesh(), options.host.op)),
           replayed_mesh_(without_host(deployment.mesh())),
           device_(0, deployment.mesh(), deployment.options().device),
-          simulator_(mesh_, simulated_as(deployment)),
-          replayed_(replayed_mesh_, simulated_as(deployment)),
+          simulator_(deployment.mesh(), clock_of(deployment, options)),
+          replayed_(replayed_mesh_, clock_of(deployment, without_python())),
           layers_(simulator_),
           session_(device_) {
         device_.attach(simulator_);
         if (!options.traced_prefills.empty()) device_.attach(replayed_);
         device_.attach(traffic_);
         device_.attach(layers_);
+        if (options.record == nullptr) return;
+        device_.attach(*options.record);
+        options.record->watch(simulator_);
     }
 
     Estimate run() {
@@ -88,6 +94,7 @@ public:
 private:
     bool failed(const std::optional<dispatch::Shortage>& shortage) {
         if (shortage) result_.shortage = shortage->buffer + ": " + shortage->text();
+        if (shortage && options_.record != nullptr) options_.record->ran_short(*shortage);
         return shortage.has_value();
     }
 
@@ -95,6 +102,17 @@ private:
               const dispatch::ChipBindings& bindings) {
         dispatch::HostTensors host;
         return !failed(session_.run(program, bindings, host, kQueue));
+    }
+
+    // A second step of the same name is not recorded.
+    void begin(const char* name) {
+        if (options_.record == nullptr || options_.record->find(name) != nullptr) return;
+        options_.record->begin_step(name);
+        recording_ = true;
+    }
+    void end() {
+        if (recording_) options_.record->end_step();
+        recording_ = false;
     }
 
     void io(const dispatch::Program& program, const char* what) {
@@ -173,7 +191,9 @@ private:
     // Users are prefilled one after another: the time of all divided by their number is one's.
     bool prefill_users() {
         const Parts before = simulator_.time_by_kind();
+        begin(kPrefillStep);
         const auto one = prefill_one();
+        end();
         if (!one) return false;
         result_.time_to_first_token = *one;
         const std::int64_t users = batched_users();
@@ -213,7 +233,10 @@ private:
     bool capture() {
         if (options_.trace == EstimateOptions::Trace::Off) return true;
         const auto bindings = bindings_at(options_.isl);
-        if (!step(deployment_.decode(), bindings)) return false;
+        begin(kWarmUpStep);
+        const bool fits = step(deployment_.decode(), bindings);
+        end();
+        if (!fits) return false;
         trace_ = device_.begin_trace_capture(kQueue);
         if (!step(deployment_.decode(), bindings)) return false;
         device_.end_trace_capture(kQueue, *trace_);
@@ -243,7 +266,7 @@ private:
     }
 
     core::Picoseconds whole_step(core::Picoseconds chips) const {
-        const mesh::LaunchSpec& launch = mesh_.system.chip.launch;
+        const mesh::LaunchSpec& launch = deployment_.mesh().system.chip.launch;
         const auto programs = static_cast<std::int64_t>(sampling_.device.size());
         const core::Picoseconds device =
             chips + sum(sampling_.device) + launch.traced_gap * programs;
@@ -262,23 +285,24 @@ private:
         const Parts by_kind = simulator_.time_by_kind();
         const Parts by_bound = simulator_.time_by_bound();
         const core::SimTime start = simulator_.host_now();
+        begin(kDecodeStep);
         if (trace_) {
             device_.execute_trace(*trace_, bindings, kQueue);
         } else if (!step(deployment_.decode(), bindings)) {
             return {};
         }
         simulator_.finish(kQueue);
+        end();
         result_.breakdown = since(by_kind, simulator_.time_by_kind());
         result_.by_bound = since(by_bound, simulator_.time_by_bound());
         result_.by_layer = layers_.times();
         result_.step_bytes = traffic_.bytes();
-        result_.roofline_step = result_.step_bytes / mesh_.system.chip.dram.peak;
+        result_.roofline_step = result_.step_bytes / deployment_.mesh().system.chip.dram.peak;
         return simulator_.host_now() - start;
     }
 
     Deployment& deployment_;
     const EstimateOptions& options_;
-    fabric::Mesh mesh_;
     fabric::Mesh replayed_mesh_;
     dispatch::MeshDevice device_;
     dispatch::Simulator simulator_;
@@ -288,6 +312,7 @@ private:
     dispatch::Session session_;
     std::optional<dispatch::TraceId> trace_;
     SamplingTime sampling_;
+    bool recording_ = false;
     Estimate result_;
 };
 

@@ -13,6 +13,7 @@
 #include "core/units.h"
 #include "model/deployment.h"
 #include "model/host_costs.h"
+#include "model/recording.h"
 #include "model/sampling_time.h"
 
 namespace model {
@@ -28,6 +29,9 @@ struct EstimateOptions {
     std::int64_t active_users = 0;  // of the batch; the others' slots are idle; 0: all
     std::vector<std::int64_t> traced_prefills{};  // padded lengths whose prefill is replayed
     HostCosts host{};
+    /// Ops that are not traced are called from Python (else from C++ that holds the program).
+    bool python = true;
+    Recording* record = nullptr;  // keeps a prefill and a decode step for exports
 };
 
 using Parts = std::map<std::string, core::Picoseconds>;

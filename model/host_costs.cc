@@ -31,12 +31,11 @@ HostCosts load_host_costs(const std::filesystem::path& file, std::string_view so
     const fabric::Entry root = fabric::Entry::open(file);
     root.allow_only({"profiles"});
     const fabric::Entry profile = root.at("profiles").at(software);
-    profile.allow_only({"step_us", "group_us", "logit_ns", "op_us"});
+    profile.allow_only({"step_us", "group_us", "logit_ns"});
     HostCosts costs;
     costs.step = time_of(profile, "step_us", 1e6);
     costs.group = time_of(profile, "group_us", 1e6);
     costs.logit = time_of(profile, "logit_ns", 1e3);
-    costs.op = time_of(profile, "op_us", 1e6);
     return costs;
 }
 

@@ -14,7 +14,6 @@ struct HostCosts {
     core::Picoseconds step{};   // once per decode step or prefill
     core::Picoseconds group{};  // per data-parallel group of a decode step
     core::Picoseconds logit{};  // per logit that the host samples from
-    core::Picoseconds op{};     // per op that is not traced
 };
 
 /// Throws core::Error: file, key, expected, found; also for a software without an entry.

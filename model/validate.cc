@@ -159,7 +159,9 @@ std::optional<double> optional_number(const core::CsvRecord& record, std::string
 }
 
 std::span<const TableKind> table_kinds() {
-    static const std::array<TableKind, 7> kKinds{
+    static const std::array<TableKind, 8> kKinds{
+        attention_kind(),
+
         memory_fit_kind(),        chunk_sizes_kind(), collectives_kind(), collective_shapes_kind(),
         collective_traces_kind(), packets_kind(),     matmul_kind()};
     return kKinds;

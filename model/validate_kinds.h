@@ -1,5 +1,6 @@
 // The kinds of tables, by file: validate_memory_fit.cc, validate_chunk_sizes.cc,
-// validate_collectives.cc (three of collectives' times), validate_packets.cc, validate_matmul.cc.
+// validate_collectives.cc (three of collectives' times), validate_packets.cc, validate_matmul.cc,
+// validate_attention.cc.
 #pragma once
 
 #include "model/validate.h"
@@ -22,6 +23,10 @@ TableKind packets_kind();
 /// product, config, M, K, N, use_trace, in0_storage, in1_storage, out_storage, dtype,
 /// math_fidelity, value, unit; optional: grid_x, grid_y, in0_sharded, out_sharded.
 TableKind matmul_kind();
+
+/// op, implementation, arch, batch, n_q_heads, n_kv_heads, head_dim, seq_q, kv_len, dtype_q,
+/// dtype_kv, cores, value, unit; optional: product.
+TableKind attention_kind();
 
 /// "a/b" -> {"a", "b"}, blanks around the parts dropped.
 std::vector<std::string> parts_of(std::string_view text, char separator);

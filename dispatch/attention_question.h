@@ -34,7 +34,7 @@ struct AttentionQuestion {
 
 struct AttentionAnswer {
     OpTime time{};
-    std::int64_t cores = 0;  // that get work
+    std::int64_t cores = 0;    // that get work
     AttentionConfig config{};  // as run
 };
 

@@ -1,7 +1,7 @@
 // How long fused attention takes: the steps of the busiest core, what all cores read meanwhile, and
-// the merging of partial results in decode. The matrix unit, its clock and the start of a kernel are
-// those of matmuls (mesh::MatmulSpec). Program rules cite the factory they follow.
-// Units: cycles of the loaded clock until the end, then picoseconds.
+// the merging of partial results in decode. The matrix unit, its clock and the start of a kernel
+// are those of matmuls (mesh::MatmulSpec). Program rules cite the factory they follow. Units:
+// cycles of the loaded clock until the end, then picoseconds.
 #include "dispatch/attention_time.h"
 
 #include <algorithm>

@@ -38,6 +38,23 @@ struct CircularBuffer {
     bool operator==(const CircularBuffer&) const = default;
 };
 
+/// The exponential of softmax: exact, or the fast approximation that ttnn takes unless told not to.
+enum class ExpMode { Exact, Approximate };
+/// How the cores of a head merge their partial results: one after the other, or pairwise.
+enum class Reduction { Tree, Linear };
+/// How the query chunks of all heads are dealt: to the cores of their head, or to any core.
+enum class WorkSplit { PerHead, Flat };
+
+/// ttnn's SDPAProgramConfig, as far as it decides times.
+struct AttentionConfig {
+    std::int64_t q_chunk = 0;  // rows of queries a core holds (prefill)
+    std::int64_t k_chunk = 0;  // keys and values per step; 0 in decode: by position
+    ExpMode exp = ExpMode::Exact;
+    Reduction reduction = Reduction::Tree;
+    WorkSplit split = WorkSplit::PerHead;
+    bool operator==(const AttentionConfig&) const = default;
+};
+
 struct KernelPlan {
     mesh::Grid grid;         // cores the kernels are placed on
     std::int32_t cores = 1;  // cores that compute
@@ -48,6 +65,7 @@ struct KernelPlan {
     std::int32_t kernel_groups = 1;
     std::vector<MemoryConfig> inputs;
     std::vector<MemoryConfig> outputs;
+    AttentionConfig attention;  // of attention ops only
 
     core::Bytes circular_buffer_bytes() const;  // per core
 };

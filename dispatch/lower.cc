@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "core/error.h"
+#include "dispatch/attention_time.h"
 
 namespace dispatch {
 namespace {
@@ -153,24 +154,23 @@ void lower_attention(KernelPlan& plan, std::span<const Spec> in, std::span<const
     const Spec& q = in[0];
     const Spec& k = in[1];
     const std::int64_t head_tiles = core::ceil_div(q.shape[-1], tensor::kTileSide);
+    const std::int64_t available = context.worker_grid.cores();
     std::int64_t cores = 0;
-    std::int64_t chunk_tiles = 0;
+    std::int64_t chunk_tiles = 4;
     if (context.phase == tensor::Phase::Decode) {
-        // Cores per (user x KV head), at most 16 each (FlashDecode.md max_cores_per_head_batch).
-        const std::int64_t groups = std::max<std::int64_t>(q.shape[0] * k.shape[1], 1);
-        const std::int64_t each =
-            std::clamp<std::int64_t>(context.worker_grid.cores() / groups, 1, 16);
-        cores = groups * each;
-        chunk_tiles = 4;
+        // Positions, and with them the chunk of keys, are known when it runs.
+        DecodeAttention shape;
+        shape.of.kv_heads = k.shape[1];
+        shape.contexts.resize(static_cast<std::size_t>(q.shape[0]));
+        cores = decode_cores(shape, available, kMostCoresPerHead);
     } else {
-        // q and k chunks of 256 rows from 2048 on, else 64 (SDPA program config).
-        const std::int64_t chunk = q.shape[-2] >= 2048 ? 256 : 64;
-        chunk_tiles = chunk / tensor::kTileSide;
-        cores = q.shape[0] * core::ceil_div(q.shape[-2], chunk);
+        plan.attention = prefill_config(q.shape[-2], 0);
+        chunk_tiles = plan.attention.q_chunk / tensor::kTileSide;
+        PrefillAttention shape{.rows = q.shape[-2], .keys = q.shape[-2]};
+        shape.of.heads = q.shape[0];
+        cores = prefill_cores(shape, plan.attention, available);
     }
-    place(plan, kAttentionLaunch,
-          static_cast<std::int32_t>(std::min<std::int64_t>(cores, context.worker_grid.cores())),
-          context.worker_grid);
+    place(plan, kAttentionLaunch, static_cast<std::int32_t>(cores), context.worker_grid);
     const core::Bytes score = tensor::tile_bytes(tensor::DType::BFloat16);
     plan.circular_buffers = {{"q", tile_of(q) * (chunk_tiles * head_tiles)},
                              {"k", tile_of(k) * (2 * chunk_tiles * head_tiles)},

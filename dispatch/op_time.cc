@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "dispatch/attention_time.h"
 #include "dispatch/matmul_time.h"
 
 namespace dispatch {
@@ -77,6 +78,10 @@ OpTime op_time(const tensor::Op& op, std::span<const tensor::Spec> in,
                MatmulTuning tuning) {
     const tensor::Work work = tensor::work(op, in, bindings);
     OpTime time = op_time(plan, work, chip);
+    if (auto attention = attention_time(op, in, bindings, plan, chip)) {
+        attention->launch = time.launch;
+        return *attention;
+    }
     if (!std::holds_alternative<tensor::Linear>(op)) return time;
     const MatmulSpecs specs{in[0], in[1], tensor::infer(op, in)[0]};
     const core::Cycles eltwise = core::Cycles{chip.eltwise_tile_cycles} *

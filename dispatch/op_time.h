@@ -1,7 +1,8 @@
 // How long an op takes on one chip and what holds it back: the one function behind the simulator
-// and `tessera op`. Parts overlap, so the longest is the total; matmuls have a mechanism of their
-// own (dispatch/matmul_time.h), everything else is a roofline of its KernelPlan and its work.
-// Times are picoseconds; every constant comes from topologies/chips.
+// and `tessera op`. Parts overlap, so the longest is the total; matmuls and attention have
+// mechanisms of their own (dispatch/matmul_time.h, attention_time.h), everything else is a roofline
+// of its KernelPlan and its work.
+// Times are picoseconds; every constant comes from topologies/chips and topologies/kernels.
 #pragma once
 
 #include <span>

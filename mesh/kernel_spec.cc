@@ -82,12 +82,23 @@ SamplingSpec read_sampling(Section section) {
     return sampling;
 }
 
+AttentionSpec read_attention(Section section) {
+    AttentionSpec attention;
+    attention.softmax_tile = {section.integer("softmax_tile_cycles", 0, 1'000'000)};
+    attention.exact_exp = {section.integer("exact_exp_cycles", 0, 1'000'000)};
+    attention.chunk = {section.integer("chunk_cycles", 0, 1'000'000)};
+    attention.merge = {section.integer("merge_cycles", 0, 1'000'000)};
+    section.finish();
+    return attention;
+}
+
 KernelSpec read_kernels(Section top) {
     KernelSpec kernels;
     kernels.matmul = read_matmul(top.section("matmul"));
     kernels.launch = read_launch(top.section("launch"));
     kernels.host = read_host(top.section("host"));
     kernels.sampling = read_sampling(top.section("sampling"));
+    kernels.attention = read_attention(top.section("attention"));
     top.finish();
     return kernels;
 }

@@ -69,11 +69,21 @@ struct SamplingSpec {
     core::Picoseconds draw;        // 32 users' tokens from their gathered candidates
 };
 
+/// Fused attention: what its steps cost beside their tile products. A step is a chunk of queries
+/// against a chunk of keys and values on one core.
+struct AttentionSpec {
+    core::Cycles softmax_tile;  // per score tile: scale, maximum, exponential, sum
+    core::Cycles exact_exp;     // more per score tile when the exponential is not the fast one
+    core::Cycles chunk;         // per step: bookkeeping, rescaling, handing K and V on
+    core::Cycles merge;         // of another core's partial result in decode
+};
+
 struct KernelSpec {
     MatmulSpec matmul;
     LaunchKernelSpec launch;
     HostLinkSpec host;
     SamplingSpec sampling;
+    AttentionSpec attention;
 };
 
 /// Reads one file. Throws core::Error: file and line, key, expected, found.

@@ -192,6 +192,7 @@ std::span<const TableKind> table_kinds() {
         target_speed_kind(),
         server_roofline_kind(),
         bounty_roofline_kind(),
+        attention_kind(),
     };
     return kKinds;
 }

@@ -1,7 +1,8 @@
 // The kinds of tables, by file: validate_memory_fit.cc, validate_chunk_sizes.cc,
 // validate_collectives.cc (three of collectives' times), validate_packets.cc, validate_matmul.cc,
 // validate_dispatch.cc (two of launches), validate_pcie.cc,
-// validate_speed.cc (four of whole models), validate_targets.cc (two of theoretical speeds).
+// validate_speed.cc (four of whole models), validate_targets.cc (two of theoretical speeds),
+// validate_attention.cc.
 #pragma once
 
 #include "model/validate.h"
@@ -47,6 +48,10 @@ TableKind dispatch_latency_kind();
 TableKind pcie_kind();
 /// A row of dispatch_kind whose category is host_device_bandwidth (validate_pcie.cc).
 AskedRow ask_host_bandwidth(const core::CsvRecord& record, const ModelLibrary& library);
+
+/// op, implementation, arch, batch, n_q_heads, n_kv_heads, head_dim, seq_q, kv_len, dtype_q,
+/// dtype_kv, cores, value, unit; optional: product.
+TableKind attention_kind();
 
 /// "a/b" -> {"a", "b"}, blanks around the parts dropped.
 std::vector<std::string> parts_of(std::string_view text, char separator);

@@ -1,6 +1,7 @@
-// How long an op takes on one chip, as a roofline of its KernelPlan and its work.
-// Matrix and vector work are shared evenly by the cores, whole tiles each, one after the other;
-// DRAM and L1 traffic overlap with them. `launch` is what the launch floor leaves beside the gap
+// How long an op takes on one chip: matmuls (matmul_time.h), kernels that stream pages
+// (kernel_op.h), and a roofline of KernelPlan and work for what is neither: matrix and vector work
+// are shared evenly by the cores, whole tiles each, one after the other; DRAM and L1 traffic
+// overlap with them. `launch` is what the launch floor leaves beside the gap
 // that the device keeps between programs: period = max(kernel + gap, floor), as measured by
 // tenstorrent/tt-metal perf_microbenchmark/dispatch (pgm_dispatch.json).
 // Units: picoseconds; bytes as counted by tensor::work, on one chip.
@@ -9,6 +10,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "dispatch/kernel_op.h"
 #include "dispatch/matmul_time.h"
 
 namespace dispatch {
@@ -77,6 +79,12 @@ OpTime op_time(const tensor::Op& op, std::span<const tensor::Spec> in,
                MatmulTuning tuning) {
     const tensor::Work work = tensor::work(op, in, bindings);
     OpTime time = op_time(plan, work, chip);
+    if (const auto question = kernel_question(op, in, work, plan)) {
+        const core::Picoseconds floor = time.launch;
+        time = kernel_time(*question, chip);
+        time.launch = floor;
+        return time;
+    }
     if (!std::holds_alternative<tensor::Linear>(op)) return time;
     const MatmulSpecs specs{in[0], in[1], tensor::infer(op, in)[0]};
     const core::Cycles eltwise = core::Cycles{chip.eltwise_tile_cycles} *

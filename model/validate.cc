@@ -159,9 +159,19 @@ std::optional<double> optional_number(const core::CsvRecord& record, std::string
 }
 
 std::span<const TableKind> table_kinds() {
-    static const std::array<TableKind, 7> kKinds{
-        memory_fit_kind(),        chunk_sizes_kind(), collectives_kind(), collective_shapes_kind(),
-        collective_traces_kind(), packets_kind(),     matmul_kind()};
+    static const auto kKinds = std::to_array<TableKind>({
+        memory_fit_kind(),
+        chunk_sizes_kind(),
+        collectives_kind(),
+        collective_shapes_kind(),
+        collective_traces_kind(),
+        packets_kind(),
+        matmul_kind(),
+        op_profiles_kind(),
+        op_targets_kind(),
+        galaxy_ops_kind(),
+        chunk_ops_kind(),
+    });
     return kKinds;
 }
 

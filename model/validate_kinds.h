@@ -1,5 +1,6 @@
 // The kinds of tables, by file: validate_memory_fit.cc, validate_chunk_sizes.cc,
-// validate_collectives.cc (three of collectives' times), validate_packets.cc, validate_matmul.cc.
+// validate_collectives.cc (three of collectives' times), validate_packets.cc, validate_matmul.cc,
+// validate_op_profiles.cc, validate_op_times.cc.
 #pragma once
 
 #include "model/validate.h"
@@ -22,6 +23,15 @@ TableKind packets_kind();
 /// product, config, M, K, N, use_trace, in0_storage, in1_storage, out_storage, dtype,
 /// math_fidelity, value, unit; optional: grid_x, grid_y, in0_sharded, out_sharded.
 TableKind matmul_kind();
+/// system, arch, op, math_fidelity, core_count, input0, input1, input2, output0, attributes, value,
+/// unit; optional: available_cores.
+TableKind op_profiles_kind();
+/// system, arch, op, config, value, unit, margin_rel.
+TableKind op_targets_kind();
+/// system, model, phase, op_name, seq_len, kernel_duration_ns.
+TableKind galaxy_ops_kind();
+/// system, model, layer, prior_context_tokens, chunk_tokens, op, value.
+TableKind chunk_ops_kind();
 
 /// "a/b" -> {"a", "b"}, blanks around the parts dropped.
 std::vector<std::string> parts_of(std::string_view text, char separator);

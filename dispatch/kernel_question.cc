@@ -1,7 +1,8 @@
 #include "dispatch/kernel_question.h"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
+#include <utility>
 
 #include "core/error.h"
 #include "mesh/kernel_spec.h"
@@ -110,16 +111,24 @@ private:
     }
 
     void pages(std::int64_t steps, double compute);
-    void binary(double compute);
+    void copy();
     void shards();
-    void tilize(bool padded);
-    void untilize(bool padded);
+    void unary();
+    void binary();
+    void tilize();
+    void untilize();
+    void transpose() { pages(local_tiles(out()), fpu()); }
+    void rows_of_tiles();
+    void reduce();
+    void choose() { pages(local_tiles(first()), 3 * cycles_of(spec_.slow_sfpu_tile)); }
     void rearrange();
     void norm();
     void embed();
     void gather();
     void rotary();
     void update();
+
+    static const std::array<std::pair<KernelKind, void (Builder::*)()>, 30> kParts;
 
     const KernelQuestion& question_;
     const mesh::ChipSpec& chip_;
@@ -137,7 +146,9 @@ void Builder::pages(std::int64_t steps, double compute) {
 
 // Both tiles behind one wait. A number or a row is spread over a tile by the core that reads it:
 // a number once, rows and columns for every tile.
-void Builder::binary(double compute) {
+void Builder::binary() {
+    const bool gated = question_.kind == KernelKind::GatedBinary;
+    const double compute = fpu() + (gated ? cycles_of(spec_.slow_sfpu_tile) : 0);
     const KernelOperand* second = question_.in.size() > 1 ? &question_.in[1] : nullptr;
     pages(local_tiles(out()), compute);
     if (second == nullptr) {
@@ -181,7 +192,8 @@ void Builder::shards() {
     }
 }
 
-void Builder::tilize(bool padded) {
+void Builder::tilize() {
+    const bool padded = question_.kind == KernelKind::TilizePadded;
     const Share share = rows_over(out(), question_.cores);
     const Spec& rows = first().spec;
     const double width = as_double(share.cols) / as_double(out().spec.tile_cols());
@@ -198,7 +210,8 @@ void Builder::tilize(bool padded) {
     work_.write_cycles = moved(out().place(), as_double(share.cols), page_of(out()), 1);
 }
 
-void Builder::untilize(bool padded) {
+void Builder::untilize() {
+    const bool padded = question_.kind == KernelKind::UntilizePadded;
     const Share share = rows_over(first(), question_.cores);
     const Spec& rows = out().spec;
     const double width = as_double(share.cols) / as_double(first().spec.tile_cols());
@@ -317,77 +330,65 @@ void Builder::update() {
     work_.once_cycles = 2 * moved(Place::Dram, 1, 64, 1);
 }
 
+void Builder::copy() {
+    pages(per_core(out().pages()), 0);
+    if (first().place() == Place::Dram) work_.dram_read = out().moved;
+}
+
+void Builder::unary() {
+    const bool cheap = question_.kind == KernelKind::Unary;
+    pages(local_tiles(out()), cycles_of(cheap ? spec_.sfpu_tile : spec_.slow_sfpu_tile));
+}
+
+void Builder::rows_of_tiles() {
+    const std::int64_t rows = per_core(all_tile_rows(out().spec));
+    pages(rows * out().spec.tile_cols(), 0);
+}
+
+void Builder::reduce() {
+    pages(local_tiles(first()), fpu());
+    work_.write_cycles = 0;  // one page of many read
+}
+
+const std::array<std::pair<KernelKind, void (Builder::*)()>, 30> Builder::kParts{{
+    {KernelKind::Copy, &Builder::copy},
+    {KernelKind::Move, &Builder::shards},
+    {KernelKind::Reshard, &Builder::shards},
+    {KernelKind::ShardedToInterleaved, &Builder::shards},
+    {KernelKind::InterleavedToSharded, &Builder::shards},
+    {KernelKind::Unary, &Builder::unary},
+    {KernelKind::SlowUnary, &Builder::unary},
+    {KernelKind::Binary, &Builder::binary},
+    {KernelKind::GatedBinary, &Builder::binary},
+    {KernelKind::Tilize, &Builder::tilize},
+    {KernelKind::TilizePadded, &Builder::tilize},
+    {KernelKind::Untilize, &Builder::untilize},
+    {KernelKind::UntilizePadded, &Builder::untilize},
+    {KernelKind::TransposeTiles, &Builder::transpose},
+    {KernelKind::SwapRows, &Builder::rearrange},
+    {KernelKind::Permute, &Builder::rearrange},
+    {KernelKind::Reshape, &Builder::rearrange},
+    {KernelKind::RowsOfTiles, &Builder::rows_of_tiles},
+    {KernelKind::GatherPieces, &Builder::gather},
+    {KernelKind::Rotary, &Builder::rotary},
+    {KernelKind::EmbeddingRows, &Builder::embed},
+    {KernelKind::EmbeddingTiles, &Builder::embed},
+    {KernelKind::RmsNorm, &Builder::norm},
+    {KernelKind::LayerNorm, &Builder::norm},
+    {KernelKind::NormStats, &Builder::norm},
+    {KernelKind::NormApply, &Builder::norm},
+    {KernelKind::Softmax, &Builder::norm},
+    {KernelKind::UpdateCache, &Builder::update},
+    {KernelKind::Reduce, &Builder::reduce},
+    {KernelKind::Choose, &Builder::choose},
+}};
+
 KernelWork Builder::build() {
-    const double sfpu = cycles_of(spec_.sfpu_tile);
-    const double slow = cycles_of(spec_.slow_sfpu_tile);
-    switch (question_.kind) {
-        case KernelKind::Copy:
-            pages(per_core(out().pages()), 0);
-            if (first().place() == Place::Dram) work_.dram_read = out().moved;
-            break;
-        case KernelKind::Move:
-        case KernelKind::Reshard:
-        case KernelKind::ShardedToInterleaved:
-        case KernelKind::InterleavedToSharded:
-            shards();
-            break;
-        case KernelKind::Unary:
-        case KernelKind::SlowUnary:
-            pages(local_tiles(out()), question_.kind == KernelKind::Unary ? sfpu : slow);
-            break;
-        case KernelKind::Binary:
-        case KernelKind::GatedBinary:
-            binary(question_.kind == KernelKind::Binary ? fpu() : fpu() + slow);
-            break;
-        case KernelKind::Tilize:
-        case KernelKind::TilizePadded:
-            tilize(question_.kind == KernelKind::TilizePadded);
-            break;
-        case KernelKind::Untilize:
-        case KernelKind::UntilizePadded:
-            untilize(question_.kind == KernelKind::UntilizePadded);
-            break;
-        case KernelKind::TransposeTiles:
-            pages(local_tiles(out()), fpu());
-            break;
-        case KernelKind::SwapRows:
-        case KernelKind::Permute:
-        case KernelKind::Reshape:
-            rearrange();
-            break;
-        case KernelKind::RowsOfTiles:
-            pages(ceil_div(all_tile_rows(out().spec), std::int64_t{question_.cores}) *
-                      out().spec.tile_cols(),
-                  0);
-            break;
-        case KernelKind::GatherPieces:
-            gather();
-            break;
-        case KernelKind::Rotary:
-            rotary();
-            break;
-        case KernelKind::EmbeddingRows:
-        case KernelKind::EmbeddingTiles:
-            embed();
-            break;
-        case KernelKind::RmsNorm:
-        case KernelKind::LayerNorm:
-        case KernelKind::NormStats:
-        case KernelKind::NormApply:
-        case KernelKind::Softmax:
-            norm();
-            break;
-        case KernelKind::UpdateCache:
-            update();
-            break;
-        case KernelKind::Reduce:
-            pages(local_tiles(first()), fpu());
-            work_.write_cycles = 0;
-            break;
-        case KernelKind::Choose:
-            pages(local_tiles(first()), 3 * slow);
-            break;
-    }
+    const auto part = std::find_if(kParts.begin(), kParts.end(), [&](const auto& entry) {
+        return entry.first == question_.kind;
+    });
+    core::require(part != kParts.end(), "every kind of kernel has a part");
+    (this->*part->second)();
     return work_;
 }
 

@@ -23,7 +23,7 @@ struct MatmulSpec {
 
 /// Kernels that stream pages through cores: norms, eltwise, layouts, copies (docs/kernels.md).
 struct StreamSpec {
-    core::Picoseconds start;          // from the first core's start to its first page
+    core::Picoseconds start{};        // from the first core's start to its first page
     core::Cycles dram_latency;        // a small read of interleaved DRAM, and its barrier
     core::Cycles l1_latency;          // the same of another core's L1
     core::Cycles page_issue;          // issuing one more page of a batch

@@ -252,6 +252,24 @@ Answer answer_of(const dispatch::OpTime& time) {
     return answer;
 }
 
+dispatch::MatmulQuestion matmul_of(const Fields& fields, mesh::Fidelity fidelity, mesh::Grid grid) {
+    dispatch::MatmulQuestion question;
+    question.m = fields.padded[0].rows();
+    question.k = fields.padded[0][-1];
+    question.n = fields.padded[1][-1];
+    question.dtype = fields.in[0].spec.dtype;
+    question.weight = fields.in[1].spec.dtype;
+    question.result = fields.out.spec.dtype;
+    question.fidelity = fidelity;
+    question.activations = fields.in[0].memory.type;
+    question.output = fields.out.memory.type;
+    question.grid = grid;
+    const bool tuned = fields.attributes.find("ProgramConfig") != std::string::npos ||
+                       fields.op.starts_with("Minimal");
+    question.tuning = tuned ? dispatch::MatmulTuning::Tuned : dispatch::MatmulTuning::OutOfBox;
+    return question;
+}
+
 void ask_matmul(AskedRow& row, const core::CsvRecord& record, const Fields& fields,
                 const mesh::ChipSpec& chip) {
     row.group = "matmul";
@@ -270,20 +288,9 @@ void ask_matmul(AskedRow& row, const core::CsvRecord& record, const Fields& fiel
         row.skipped = "a product per head: no op of this runtime";
         return;
     }
-    dispatch::MatmulQuestion question;
-    question.m = x.rows();
-    question.k = x[-1];
-    question.n = weight[-1];
-    question.dtype = fields.in[0].spec.dtype;
-    question.weight = fields.in[1].spec.dtype;
-    question.result = fields.out.spec.dtype;
-    question.fidelity = *fidelity;
-    question.activations = fields.in[0].memory.type;
-    question.output = fields.out.memory.type;
-    question.grid = grid_of(fields.cores, available_grid(record, fields, chip.worker_grid));
-    const bool tuned = fields.attributes.find("ProgramConfig") != std::string::npos ||
-                       fields.op.starts_with("Minimal");
-    question.tuning = tuned ? dispatch::MatmulTuning::Tuned : dispatch::MatmulTuning::OutOfBox;
+    const dispatch::MatmulQuestion question = matmul_of(
+        fields, *fidelity, grid_of(fields.cores, available_grid(record, fields, chip.worker_grid)));
+    const bool tuned = question.tuning == dispatch::MatmulTuning::Tuned;
     row.questions.push_back(
         {fmt::format("{} {} by {} to {}, {} on {} cores of {}", fields.op, short_text(fields.in[0]),
                      short_text(fields.in[1]), short_text(fields.out),

@@ -178,60 +178,73 @@ const std::vector<Named>& decode_ops() {
     return kOps;
 }
 
-const std::vector<Named>& prefill_ops() {
+std::vector<Named> prefill_products() {
+    const auto matmul = [](std::int64_t k, std::int64_t n, DType weight) {
+        return
+            [=](std::int64_t rows, mesh::Grid grid) { return product(rows, k, n, weight, grid); };
+    };
+    return {{"QKV_MM", matmul(kHidden, 1280, DType::BFloat8_b)},
+            {"matmul_attn_out", matmul(kHeads * kHeadDim, kHidden, DType::BFloat8_b)},
+            {"matmul_ffn_1", matmul(kHidden, kFeedForward, DType::BFloat4_b)},
+            {"matmul_ffn_3", matmul(kHidden, kFeedForward, DType::BFloat4_b)},
+            {"matmul_ffn_2", matmul(kFeedForward, kHidden, DType::BFloat8_b)}};
+}
+
+std::vector<Named> prefill_heads() {
     const auto cast = [](std::int64_t heads, DType from, DType to) {
         return [=](std::int64_t rows, mesh::Grid grid) {
             return fill(KernelKind::Unary, Shape{heads, rows, kHeadDim}, from, to, grid);
         };
     };
-    const auto matmul = [](std::int64_t k, std::int64_t n, DType weight) {
-        return
-            [=](std::int64_t rows, mesh::Grid grid) { return product(rows, k, n, weight, grid); };
+    const auto fill_cache = [](std::int64_t rows, mesh::Grid grid) {
+        return fill(KernelKind::Copy, Shape{1, rows, kHeadDim}, DType::BFloat8_b, DType::BFloat8_b,
+                    grid);
     };
+    const auto heads = [](std::int64_t columns) {
+        return [=](std::int64_t rows, mesh::Grid grid) {
+            return split_heads(Shape{rows, columns}, DType::BFloat8_b, grid);
+        };
+    };
+    return {{"CreateQKVHeads", heads(1280)},
+            {"concat_heads", heads(kHeads * kHeadDim)},
+            {"typecast_0", cast(kHeads, DType::BFloat8_b, DType::BFloat16)},
+            {"typecast_1", cast(1, DType::BFloat8_b, DType::BFloat16)},
+            {"typecast_2", cast(1, DType::BFloat16, DType::BFloat8_b)},
+            {"typecast_3", cast(1, DType::BFloat8_b, DType::BFloat8_b)},
+            {"typecast_4", cast(kHeads, DType::BFloat16, DType::BFloat8_b)},
+            {"rotary_emb_Q", [](auto rows, mesh::Grid grid) { return rotary(kHeads, rows, grid); }},
+            {"rotary_emb_K", [](auto rows, mesh::Grid grid) { return rotary(1, rows, grid); }},
+            {"update_cache_K", fill_cache},
+            {"update_cache_V", fill_cache}};
+}
+
+std::vector<Named> prefill_rows() {
     const auto norm_of = [](KernelKind kind) {
         return [=](std::int64_t rows, mesh::Grid grid) { return prefill_norm(kind, rows, grid); };
     };
     const auto sum_of_parts = [](std::int64_t rows, mesh::Grid grid) {
         return sum(Shape{rows, kHidden}, DType::BFloat8_b, grid);
     };
-    const auto fill_cache = [](std::int64_t rows, mesh::Grid grid) {
-        return fill(KernelKind::Copy, Shape{1, rows, kHeadDim}, DType::BFloat8_b, DType::BFloat8_b,
-                    grid);
+    const auto gated = [](std::int64_t rows, mesh::Grid grid) {
+        return sum(Shape{rows, kGated}, DType::BFloat16, grid, KernelKind::GatedBinary);
     };
-    static const std::vector<Named> kOps{
-        {"LayerNormPreAllGather_0", norm_of(KernelKind::NormStats)},
-        {"LayerNormPreAllGather_1", norm_of(KernelKind::NormStats)},
-        {"LayerNormPostAllGather_0", norm_of(KernelKind::NormApply)},
-        {"LayerNormPostAllGather_1", norm_of(KernelKind::NormApply)},
-        {"QKV_MM", matmul(kHidden, 1280, DType::BFloat8_b)},
-        {"matmul_attn_out", matmul(kHeads * kHeadDim, kHidden, DType::BFloat8_b)},
-        {"matmul_ffn_1", matmul(kHidden, kFeedForward, DType::BFloat4_b)},
-        {"matmul_ffn_3", matmul(kHidden, kFeedForward, DType::BFloat4_b)},
-        {"matmul_ffn_2", matmul(kFeedForward, kHidden, DType::BFloat8_b)},
-        {"CreateQKVHeads",
-         [](std::int64_t rows, mesh::Grid grid) {
-             return split_heads(Shape{rows, 1280}, DType::BFloat8_b, grid);
-         }},
-        {"concat_heads",
-         [](std::int64_t rows, mesh::Grid grid) {
-             return split_heads(Shape{rows, kHeads * kHeadDim}, DType::BFloat8_b, grid);
-         }},
-        {"typecast_0", cast(kHeads, DType::BFloat8_b, DType::BFloat16)},
-        {"typecast_1", cast(1, DType::BFloat8_b, DType::BFloat16)},
-        {"typecast_2", cast(1, DType::BFloat16, DType::BFloat8_b)},
-        {"typecast_3", cast(1, DType::BFloat8_b, DType::BFloat8_b)},
-        {"typecast_4", cast(kHeads, DType::BFloat16, DType::BFloat8_b)},
-        {"rotary_emb_Q", [](auto rows, mesh::Grid grid) { return rotary(kHeads, rows, grid); }},
-        {"rotary_emb_K", [](auto rows, mesh::Grid grid) { return rotary(1, rows, grid); }},
-        {"update_cache_K", fill_cache},
-        {"update_cache_V", fill_cache},
-        {"sum_attn_out", sum_of_parts},
-        {"binary_sum_mlp", sum_of_parts},
-        {"binary_mul_ffn_1_3",
-         [](std::int64_t rows, mesh::Grid grid) {
-             return sum(Shape{rows, kGated}, DType::BFloat16, grid, KernelKind::GatedBinary);
-         }},
-    };
+    return {{"LayerNormPreAllGather_0", norm_of(KernelKind::NormStats)},
+            {"LayerNormPreAllGather_1", norm_of(KernelKind::NormStats)},
+            {"LayerNormPostAllGather_0", norm_of(KernelKind::NormApply)},
+            {"LayerNormPostAllGather_1", norm_of(KernelKind::NormApply)},
+            {"sum_attn_out", sum_of_parts},
+            {"binary_sum_mlp", sum_of_parts},
+            {"binary_mul_ffn_1_3", gated}};
+}
+
+const std::vector<Named>& prefill_ops() {
+    static const std::vector<Named> kOps = [] {
+        std::vector<Named> all = prefill_products();
+        for (const auto& part : {prefill_heads(), prefill_rows()}) {
+            all.insert(all.end(), part.begin(), part.end());
+        }
+        return all;
+    }();
     return kOps;
 }
 
@@ -374,7 +387,8 @@ AskedRow ask_gemma(const core::CsvRecord& record, const ModelLibrary& library) {
     const auto chunk = record.optional_integer("chunk_tokens", 1, 1 << 20);
     if (!chunk) throw record.unexpected("chunk_tokens", "the tokens of a chunk");
     constexpr std::int64_t kContextParallel = 8;
-    ask_named(row, gemma_ops(), record.text("op"), *chunk / kContextParallel, "BLACKHOLE_GALAXY", library);
+    ask_named(row, gemma_ops(), record.text("op"), *chunk / kContextParallel, "BLACKHOLE_GALAXY",
+              library);
     return row;
 }
 

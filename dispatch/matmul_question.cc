@@ -23,10 +23,10 @@ double MatmulQuestion::flops() const {
 OpTime matmul_time(const MatmulQuestion& question, const mesh::ChipSpec& chip) {
     core::require(question.m > 0 && question.k > 0 && question.n > 0, "a matmul has sizes");
     core::require(question.grid.x > 0 && question.grid.y > 0, "a matmul has a grid");
-    const tensor::Op op = tensor::Linear{.out = question.dtype};
+    const tensor::Op op = tensor::Linear{.out = question.result.value_or(question.dtype)};
     const std::vector<tensor::Spec> in{
         {{question.m, question.k}, question.dtype, tensor::Layout::Tile},
-        {{question.k, question.n}, question.dtype, tensor::Layout::Tile}};
+        {{question.k, question.n}, question.weight.value_or(question.dtype), tensor::Layout::Tile}};
     MemoryConfig weight;
     weight.layout = question.weight_layout;
     const std::vector<MemoryConfig> placed{placed_in(question.activations, question.grid), weight};

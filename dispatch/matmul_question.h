@@ -1,10 +1,11 @@
 // One matmul on one chip as people and published tables put it: sizes, one format, a fidelity,
 // where operands are, who chose the blocks. The one way to its time for `tessera op` and for
 // `tessera validate`: specs, lower and op_time.
-// Invariant: the activations, the weight and the output have the same format.
+// The weight and the output have the format of the activations unless they say another.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "dispatch/op_time.h"
 
@@ -16,6 +17,8 @@ struct MatmulQuestion {
     std::int64_t k = 0;
     std::int64_t n = 0;
     tensor::DType dtype = tensor::DType::BFloat16;
+    std::optional<tensor::DType> weight = {};
+    std::optional<tensor::DType> result = {};
     mesh::Fidelity fidelity = mesh::Fidelity::HiFi2;
     mesh::Grid grid{};  // of the workers
     mesh::BufferType activations = mesh::BufferType::Dram;

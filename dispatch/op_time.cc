@@ -1,6 +1,7 @@
-// How long an op takes on one chip, as a roofline of its KernelPlan and its work.
-// Matrix and vector work are shared evenly by the cores, whole tiles each, one after the other;
-// DRAM and L1 traffic overlap with them. `launch` is what the launch floor leaves beside the gap
+// How long an op takes on one chip: matmuls (matmul_time.h), kernels that stream pages
+// (kernel_op.h), and a roofline of KernelPlan and work for what is neither: matrix and vector work
+// are shared evenly by the cores, whole tiles each, one after the other; DRAM and L1 traffic
+// overlap with them. `launch` is what the launch floor leaves beside the gap
 // that the device keeps between programs: period = max(kernel + gap, floor), as measured by
 // tenstorrent/tt-metal perf_microbenchmark/dispatch (pgm_dispatch.json).
 // Units: picoseconds; bytes as counted by tensor::work, on one chip.
@@ -10,6 +11,7 @@
 
 #include "core/error.h"
 #include "dispatch/attention_time.h"
+#include "dispatch/kernel_op.h"
 #include "dispatch/matmul_time.h"
 
 namespace dispatch {
@@ -81,6 +83,12 @@ OpTime op_time(const tensor::Op& op, std::span<const tensor::Spec> in,
     if (auto attention = attention_time(op, in, bindings, plan, chip)) {
         attention->launch = time.launch;
         return *attention;
+    }
+    if (const auto question = kernel_question(op, in, work, plan)) {
+        const core::Picoseconds floor = time.launch;
+        time = kernel_time(*question, chip);
+        time.launch = floor;
+        return time;
     }
     if (!std::holds_alternative<tensor::Linear>(op)) return time;
     const MatmulSpecs specs{in[0], in[1], tensor::infer(op, in)[0]};

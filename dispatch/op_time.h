@@ -1,7 +1,7 @@
 // How long an op takes on one chip and what holds it back: the one function behind the simulator
-// and `tessera op`. Parts overlap, so the longest is the total; matmuls and attention have
-// mechanisms of their own (dispatch/matmul_time.h, attention_time.h), everything else is a roofline
-// of its KernelPlan and its work.
+// and `tessera op`. Parts overlap, so the longest is the total; matmuls (dispatch/matmul_time.h),
+// attention (dispatch/attention_time.h) and kernels that stream pages (dispatch/kernel_time.h) have
+// mechanisms of their own, what is left is a roofline of its KernelPlan and its work.
 // Times are picoseconds; every constant comes from topologies/chips and topologies/kernels.
 #pragma once
 

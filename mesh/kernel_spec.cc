@@ -92,6 +92,26 @@ AttentionSpec read_attention(Section section) {
     return attention;
 }
 
+StreamSpec read_stream(Section section) {
+    const auto cycles = [&](const std::string& key) {
+        return core::Cycles{section.integer(key, 0, 1'000'000)};
+    };
+    StreamSpec stream;
+    stream.start = time(section, "start_us");
+    stream.dram_latency = cycles("dram_latency_cycles");
+    stream.l1_latency = cycles("l1_latency_cycles");
+    stream.page_issue = cycles("page_issue_cycles");
+    stream.page_bytes_per_cycle = section.real("page_bytes_per_cycle", 1, 1e4);
+    stream.write_share = section.real("write_share", 0.01, 1);
+    stream.sfpu_tile = cycles("sfpu_tile_cycles");
+    stream.slow_sfpu_tile = cycles("slow_sfpu_tile_cycles");
+    stream.untilize_row = cycles("untilize_row_cycles");
+    stream.fill_tile = cycles("fill_tile_cycles");
+    stream.norm_pass = cycles("norm_pass_cycles");
+    section.finish();
+    return stream;
+}
+
 KernelSpec read_kernels(Section top) {
     KernelSpec kernels;
     kernels.matmul = read_matmul(top.section("matmul"));
@@ -99,6 +119,7 @@ KernelSpec read_kernels(Section top) {
     kernels.host = read_host(top.section("host"));
     kernels.sampling = read_sampling(top.section("sampling"));
     kernels.attention = read_attention(top.section("attention"));
+    kernels.stream = read_stream(top.section("stream"));
     top.finish();
     return kernels;
 }

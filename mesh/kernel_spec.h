@@ -78,12 +78,28 @@ struct AttentionSpec {
     core::Cycles merge;         // of another core's partial result in decode
 };
 
+/// Kernels that stream pages through cores: norms, eltwise, layouts, copies (docs/kernels.md).
+struct StreamSpec {
+    core::Picoseconds start{};        // from the first core's start to its first page
+    core::Cycles dram_latency;        // a small read of interleaved DRAM, and its barrier
+    core::Cycles l1_latency;          // the same of another core's L1
+    core::Cycles page_issue;          // issuing one more page of a batch
+    double page_bytes_per_cycle = 1;  // of one core and interleaved DRAM
+    double write_share = 1;           // DRAM rate of writes alone, of the interleaved rate
+    core::Cycles sfpu_tile;           // a cheap function on the vector unit: relu, typecast
+    core::Cycles slow_sfpu_tile;      // a transcendental one, or a cast to integers
+    core::Cycles untilize_row;        // per row of tiles, beside eltwise_tile_cycles of each tile
+    core::Cycles fill_tile;           // a data-movement core writes a tile of padding or broadcast
+    core::Cycles norm_pass;           // one of the passes of a norm over a tile
+};
+
 struct KernelSpec {
     MatmulSpec matmul;
     LaunchKernelSpec launch;
     HostLinkSpec host;
     SamplingSpec sampling;
     AttentionSpec attention;
+    StreamSpec stream;
 };
 
 /// Reads one file. Throws core::Error: file and line, key, expected, found.

@@ -193,6 +193,10 @@ std::span<const TableKind> table_kinds() {
         server_roofline_kind(),
         bounty_roofline_kind(),
         attention_kind(),
+        op_profiles_kind(),
+        op_targets_kind(),
+        galaxy_ops_kind(),
+        chunk_ops_kind(),
     };
     return kKinds;
 }

@@ -2,7 +2,7 @@
 // validate_collectives.cc (three of collectives' times), validate_packets.cc, validate_matmul.cc,
 // validate_dispatch.cc (two of launches), validate_pcie.cc,
 // validate_speed.cc (four of whole models), validate_targets.cc (two of theoretical speeds),
-// validate_attention.cc.
+// validate_attention.cc, validate_op_profiles.cc, validate_op_times.cc.
 #pragma once
 
 #include "model/validate.h"
@@ -52,6 +52,15 @@ AskedRow ask_host_bandwidth(const core::CsvRecord& record, const ModelLibrary& l
 /// op, implementation, arch, batch, n_q_heads, n_kv_heads, head_dim, seq_q, kv_len, dtype_q,
 /// dtype_kv, cores, value, unit; optional: product.
 TableKind attention_kind();
+/// system, arch, op, math_fidelity, core_count, input0, input1, input2, output0, attributes, value,
+/// unit; optional: available_cores.
+TableKind op_profiles_kind();
+/// system, arch, op, config, value, unit, margin_rel.
+TableKind op_targets_kind();
+/// system, model, phase, op_name, seq_len, kernel_duration_ns.
+TableKind galaxy_ops_kind();
+/// system, model, layer, prior_context_tokens, chunk_tokens, op, value.
+TableKind chunk_ops_kind();
 
 /// "a/b" -> {"a", "b"}, blanks around the parts dropped.
 std::vector<std::string> parts_of(std::string_view text, char separator);

@@ -1,6 +1,7 @@
 // Strict reader of topologies/kernels (mesh/yaml_section.h).
 #include "mesh/kernel_spec.h"
 
+#include "mesh/noc_section.h"
 #include "mesh/yaml_section.h"
 
 namespace mesh {
@@ -22,6 +23,7 @@ MatmulSpec read_matmul(Section section) {
 KernelSpec read_kernels(Section top) {
     KernelSpec kernels;
     kernels.matmul = read_matmul(top.section("matmul"));
+    kernels.noc = read_noc(top.section("noc"));
     top.finish();
     return kernels;
 }

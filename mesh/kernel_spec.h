@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/units.h"
+#include "mesh/noc.h"
 
 namespace mesh {
 
@@ -23,6 +24,7 @@ struct MatmulSpec {
 
 struct KernelSpec {
     MatmulSpec matmul;
+    NocSpec noc;
 };
 
 /// Reads one file. Throws core::Error: file and line, key, expected, found.

@@ -159,9 +159,18 @@ std::optional<double> optional_number(const core::CsvRecord& record, std::string
 }
 
 std::span<const TableKind> table_kinds() {
-    static const std::array<TableKind, 7> kKinds{
-        memory_fit_kind(),        chunk_sizes_kind(), collectives_kind(), collective_shapes_kind(),
-        collective_traces_kind(), packets_kind(),     matmul_kind()};
+    static const std::vector<TableKind> kKinds{
+        memory_fit_kind(),
+        chunk_sizes_kind(),
+        collectives_kind(),
+        collective_shapes_kind(),
+        collective_traces_kind(),
+        packets_kind(),
+        matmul_kind(),
+        noc_latency_kind(),
+        noc_bandwidth_kind(),
+        dram_bandwidth_kind(),
+    };
     return kKinds;
 }
 
@@ -209,13 +218,20 @@ Scores score(Scoring scoring, std::span<const JudgedRow* const> rows) {
 Validation validate(const core::CsvTable& table, const ModelLibrary& library) {
     const TableKind& kind = kind_of(table);
     std::vector<AskedRow> asked;
+    std::vector<std::int64_t> lines;
     for (const core::CsvRow& row : table.rows) {
-        asked.push_back(kind.ask(core::CsvRecord(table, row), library));
+        const core::CsvRecord record(table, row);
+        if (kind.ask_each != nullptr) {
+            for (AskedRow& each : kind.ask_each(record, library)) asked.push_back(std::move(each));
+        } else {
+            asked.push_back(kind.ask(record, library));
+        }
+        lines.resize(asked.size(), row.line);
     }
     const std::map<std::string, Answer> answers = answer_all(asked);
     Validation validation{std::string(kind.name), kind.scoring, {}, {}, {}, {}};
     for (std::size_t i = 0; i < asked.size(); ++i) {
-        validation.rows.push_back(judge(kind.scoring, table.rows[i].line, asked[i], answers));
+        validation.rows.push_back(judge(kind.scoring, lines[i], asked[i], answers));
     }
     std::vector<const JudgedRow*> judged;
     std::map<std::string, std::vector<const JudgedRow*>> groups;

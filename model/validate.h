@@ -55,6 +55,9 @@ struct TableKind {
     std::vector<std::string_view> columns;  // that tell the kind; others are optional
     Scoring scoring = Scoring::YesNo;
     AskedRow (*ask)(const core::CsvRecord& record, const ModelLibrary& library) = nullptr;
+    /// Instead of `ask`, where one line of the table holds several measurements.
+    std::vector<AskedRow> (*ask_each)(const core::CsvRecord& record,
+                                      const ModelLibrary& library) = nullptr;
 };
 
 /// All kinds there are.

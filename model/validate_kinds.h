@@ -1,5 +1,6 @@
 // The kinds of tables, by file: validate_memory_fit.cc, validate_chunk_sizes.cc,
-// validate_collectives.cc (three of collectives' times), validate_packets.cc, validate_matmul.cc.
+// validate_collectives.cc (three of collectives' times), validate_packets.cc, validate_matmul.cc,
+// validate_noc.cc (latencies and bandwidths), validate_dram_bw.cc.
 #pragma once
 
 #include "model/validate.h"
@@ -22,6 +23,14 @@ TableKind packets_kind();
 /// product, config, M, K, N, use_trace, in0_storage, in1_storage, out_storage, dtype,
 /// math_fidelity, value, unit; optional: grid_x, grid_y, in0_sharded, out_sharded.
 TableKind matmul_kind();
+/// arch, mechanism, pattern, memory, num_transactions, num_subordinates, same_axis, stateful,
+/// loopback, then b64, b128 ... b65536: cycles at a size.
+TableKind noc_latency_kind();
+/// test, arch, riscv, value, unit.
+TableKind noc_bandwidth_kind();
+/// arch, test, kind, value, unit, peak_GBps, reader_cores, K, N, dtype, packet_bytes, outstanding,
+/// placement.
+TableKind dram_bandwidth_kind();
 
 /// "a/b" -> {"a", "b"}, blanks around the parts dropped.
 std::vector<std::string> parts_of(std::string_view text, char separator);

@@ -12,6 +12,17 @@ constexpr LinkTime kTimes[] = {
      [](LinkSpec& link) -> core::Picoseconds& { return link.ring_packet_gap; }},
     {"ring_packet_least_ns",
      [](LinkSpec& link) -> core::Picoseconds& { return link.ring_packet_least; }},
+    {"mesh_hop_latency_ns",
+     [](LinkSpec& link) -> core::Picoseconds& { return link.router.mesh_hop; }},
+    {"mesh_packet_least_ns",
+     [](LinkSpec& link) -> core::Picoseconds& { return link.router.mesh_packet_least; }},
+    {"torus_packet_least_ns",
+     [](LinkSpec& link) -> core::Picoseconds& { return link.router.torus_packet_least; }},
+    {"scatter_ns", [](LinkSpec& link) -> core::Picoseconds& { return link.router.scatter; }},
+    {"full_ring_ns", [](LinkSpec& link) -> core::Picoseconds& { return link.router.full_ring; }},
+    {"one_way_ns", [](LinkSpec& link) -> core::Picoseconds& { return link.router.one_way; }},
+    {"worker_packet_ns",
+     [](LinkSpec& link) -> core::Picoseconds& { return link.router.worker_packet; }},
     {"gather_line_hop_ns",
      [](LinkSpec& link) -> core::Picoseconds& { return link.collectives.gather.line_hop; }},
     {"gather_ring_relay_ns",
@@ -37,6 +48,7 @@ constexpr LinkTime kTimes[] = {
 };
 
 constexpr LinkSize kSizes[] = {
+    {"mesh_header_B", [](LinkSpec& link) -> core::Bytes& { return link.router.mesh_header; }},
     {"tuned_payload_B",
      [](LinkSpec& link) -> core::Bytes& { return link.collectives.tuned_payload; }},
     {"gather_fill_slice_B",
@@ -50,6 +62,7 @@ constexpr LinkSize kSizes[] = {
 };
 
 constexpr LinkRate kRates[] = {
+    {"rated_MBps", [](LinkSpec& link) -> core::BytesPerSecond& { return link.router.rated; }},
     {"pair_MBps",
      [](LinkSpec& link) -> core::BytesPerSecond& { return link.collectives.pair_rate; }},
     {"pair_worker_MBps",

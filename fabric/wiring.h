@@ -7,6 +7,7 @@
 
 #include "core/units.h"
 #include "fabric/collective_spec.h"
+#include "fabric/router_spec.h"
 #include "mesh/shape.h"
 
 namespace fabric {
@@ -47,6 +48,7 @@ struct LinkSpec {
     core::Picoseconds packet_least = {};       // a packet occupies a router no shorter
     core::Picoseconds ring_packet_gap = {};    // the same where the routing closes a ring
     core::Picoseconds ring_packet_least = {};  //
+    RouterSpec router = {};
     CollectiveSpec collectives = {};
 };
 

@@ -1,6 +1,7 @@
 // Strict reader of topologies/kernels (mesh/yaml_section.h).
 #include "mesh/kernel_spec.h"
 
+#include "mesh/noc_section.h"
 #include "mesh/yaml_section.h"
 
 namespace mesh {
@@ -120,6 +121,7 @@ KernelSpec read_kernels(Section top) {
     kernels.sampling = read_sampling(top.section("sampling"));
     kernels.attention = read_attention(top.section("attention"));
     kernels.stream = read_stream(top.section("stream"));
+    kernels.noc = read_noc(top.section("noc"));
     top.finish();
     return kernels;
 }

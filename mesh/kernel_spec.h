@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "core/units.h"
+#include "mesh/noc.h"
 
 namespace mesh {
 
@@ -100,6 +101,7 @@ struct KernelSpec {
     SamplingSpec sampling;
     AttentionSpec attention;
     StreamSpec stream;
+    NocSpec noc;
 };
 
 /// Reads one file. Throws core::Error: file and line, key, expected, found.

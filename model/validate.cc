@@ -197,6 +197,9 @@ std::span<const TableKind> table_kinds() {
         op_targets_kind(),
         galaxy_ops_kind(),
         chunk_ops_kind(),
+        noc_latency_kind(),
+        noc_bandwidth_kind(),
+        dram_bandwidth_kind(),
     };
     return kKinds;
 }
@@ -255,7 +258,8 @@ Validation validate(const core::CsvTable& table, const ModelLibrary& library) {
         }
     }
     const std::map<std::string, Answer> answers = answer_all(asked);
-    Validation validation{std::string(kind.name), kind.software(), kind.scoring, {}, {}, {}, {}};
+    Validation validation{
+        std::string(kind.name), std::string(kind.software), kind.scoring, {}, {}, {}, {}};
     for (std::size_t i = 0; i < asked.size(); ++i) {
         validation.rows.push_back(judge(kind.scoring, lines[i], asked[i], answers));
     }

@@ -63,11 +63,7 @@ struct TableKind {
     /// In place of `ask` where a row holds several measurements: one asked row for each.
     std::vector<AskedRow> (*ask_all)(const core::CsvRecord& record,
                                      const ModelLibrary& library) = nullptr;
-
-    /// Tables of yes and no, of sizes and of several values ask for a model.
-    std::string_view software() const {
-        return scoring != Scoring::Error || ask_all != nullptr ? "tt-transformers" : "tt-metal";
-    }
+    std::string_view software = "tt-metal";  // whose measurements they are
 };
 
 /// All kinds there are.

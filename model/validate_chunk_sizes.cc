@@ -75,7 +75,9 @@ AskedRow ask(const core::CsvRecord& record, const ModelLibrary& library) {
 }  // namespace
 
 TableKind chunk_sizes_kind() {
-    return {"chunk sizes", {"model", "device", "max_prefill_chunk_k_tokens"}, Scoring::Size, ask};
+    return {"chunk sizes", {"model", "device", "max_prefill_chunk_k_tokens"},
+            Scoring::Size, ask,
+            nullptr,       "tt-transformers"};
 }
 
 }  // namespace model

@@ -2,7 +2,8 @@
 // validate_collectives.cc (three of collectives' times), validate_packets.cc, validate_matmul.cc,
 // validate_dispatch.cc (two of launches), validate_pcie.cc,
 // validate_speed.cc (four of whole models), validate_targets.cc (two of theoretical speeds),
-// validate_attention.cc, validate_op_profiles.cc, validate_op_times.cc.
+// validate_attention.cc, validate_op_profiles.cc, validate_op_times.cc,
+// validate_noc.cc (latencies and bandwidths), validate_dram_bw.cc.
 #pragma once
 
 #include "model/validate.h"
@@ -61,6 +62,14 @@ TableKind op_targets_kind();
 TableKind galaxy_ops_kind();
 /// system, model, layer, prior_context_tokens, chunk_tokens, op, value.
 TableKind chunk_ops_kind();
+/// arch, mechanism, pattern, memory, num_transactions, num_subordinates, same_axis, stateful,
+/// loopback, then b64, b128 ... b65536: cycles at a size.
+TableKind noc_latency_kind();
+/// test, arch, riscv, value, unit.
+TableKind noc_bandwidth_kind();
+/// arch, test, kind, value, unit, peak_GBps, reader_cores, K, N, dtype, packet_bytes, outstanding,
+/// placement.
+TableKind dram_bandwidth_kind();
 
 /// "a/b" -> {"a", "b"}, blanks around the parts dropped.
 std::vector<std::string> parts_of(std::string_view text, char separator);

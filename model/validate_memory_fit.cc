@@ -147,7 +147,9 @@ AskedRow ask(const core::CsvRecord& record, const ModelLibrary& library) {
 }  // namespace
 
 TableKind memory_fit_kind() {
-    return {"memory fit", {"model", "device", "max_context_tokens", "fits"}, Scoring::YesNo, ask};
+    return {"memory fit",   {"model", "device", "max_context_tokens", "fits"},
+            Scoring::YesNo, ask,
+            nullptr,        "tt-transformers"};
 }
 
 }  // namespace model

@@ -322,7 +322,8 @@ TableKind demo_speed_kind() {
              "tok_s_user", "ttft_ms"},
             Scoring::Error,
             nullptr,
-            ask_demo};
+            ask_demo,
+            "tt-transformers"};
 }
 
 TableKind readme_speed_kind() {
@@ -330,7 +331,8 @@ TableKind readme_speed_kind() {
             {"snapshot", "model", "dp", "batch", "hardware", "chips", "ttft_ms", "tok_s_user"},
             Scoring::Error,
             nullptr,
-            ask_readme};
+            ask_readme,
+            "tt-transformers"};
 }
 
 TableKind server_speed_kind() {
@@ -339,15 +341,14 @@ TableKind server_speed_kind() {
              "tput_user", "date"},
             Scoring::Error,
             nullptr,
-            ask_server};
+            ask_server,
+            "tt-transformers"};
 }
 
 TableKind target_speed_kind() {
-    return {"CI speeds",
-            {"model", "sku", "batch", "seq_len", "ttft_ms", "decode_tok_s_user"},
-            Scoring::Error,
-            nullptr,
-            ask_target};
+    return {"CI speeds",    {"model", "sku", "batch", "seq_len", "ttft_ms", "decode_tok_s_user"},
+            Scoring::Error, nullptr,
+            ask_target,     "tt-transformers"};
 }
 
 }  // namespace model

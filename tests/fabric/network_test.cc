@@ -101,6 +101,30 @@ TEST(Network, the_second_transfer_waits_for_the_first) {
     EXPECT_EQ(network.busy().at({1, 0}), wire);
 }
 
+TEST(Network, two_streams_over_one_link_get_half_of_its_rate_each) {
+    // Chunks of two senders alternate, so both end when the link has carried both.
+    const Mesh mesh = opened("t3k");
+    const auto last = [&](int streams) {
+        core::EventQueue queue;
+        Network network(mesh, queue);
+        std::vector<core::SimTime> done(2);
+        for (int chunk = 0; chunk < 16; ++chunk) {
+            for (int stream = 0; stream < streams; ++stream) {
+                network.send({0, 1}, 64_KiB, 1, [&done, stream](core::SimTime at) {
+                    done[static_cast<std::size_t>(stream)] = at;
+                });
+            }
+        }
+        queue.run_all();
+        return done;
+    };
+    const core::Picoseconds chunk = 64_KiB / payload_rate(mesh.system.link);
+    const std::vector<core::SimTime> shared = last(2);
+    EXPECT_EQ(last(1)[0], core::SimTime{16 * chunk + 711_ns});
+    EXPECT_EQ(shared[0], core::SimTime{31 * chunk + 711_ns});
+    EXPECT_EQ(shared[1], core::SimTime{32 * chunk + 711_ns});
+}
+
 TEST(Network, counts_every_payload_byte_by_direction) {
     // The byte counters are compared with what the executor moved; they must be exact.
     const Mesh mesh = opened("t3k");

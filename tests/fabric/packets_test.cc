@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "fabric/network.h"
+#include "mesh/kernel_spec.h"
 #include "tests/fabric/fixture.h"
 
 namespace fabric {
@@ -101,6 +102,109 @@ TEST(Packets, a_first_small_packet_crosses_a_hop_in_half_a_measured_round_trip) 
         const LinkSpec link = link_of(system);
         const core::Picoseconds one_way = link.hop_latency + link.endpoint_latency;
         EXPECT_NEAR(2e3 * core::to_us(one_way) / round_trip_ns, 1, 0.01) << system;
+    }
+}
+
+double stream_rate(const char* system, const Stream& stream) {
+    const System opened_system = opened(system).system;
+    const core::Picoseconds time = packet_time(opened_system.link, opened_system.chip, stream);
+    return static_cast<double>(stream.payload.value) * 1e-9 / core::to_seconds(time);
+}
+
+TEST(Streams, a_plain_stream_costs_what_a_collective_pays) {
+    // One rule for a packet, whoever asks.
+    const System system = opened("t3k").system;
+    for (const core::Bytes payload : {16_B, 2048_B, 4352_B, 7616_B}) {
+        EXPECT_EQ(packet_time(system.link, system.chip, {.payload = payload}),
+                  packet_time(system.link, Topology::Line, payload));
+        EXPECT_EQ(packet_time(system.link, system.chip,
+                              {.routing = Routing::HalfRing, .payload = payload}),
+                  packet_time(system.link, Topology::Ring, payload));
+    }
+}
+
+TEST(Streams, an_increment_waits_until_its_payload_has_landed) {
+    // The router that takes a packet off the fabric waits for the write on the chip; where packets
+    // are for several chips in turn, each waits for its own only.
+    const System system = opened("t3k").system;
+    Stream stream{.casting = Casting::Multicast, .payload = 2048_B};
+    const core::Picoseconds plain = packet_time(system.link, system.chip, stream);
+    stream.write = PacketWrite::Increment;
+    const core::Picoseconds landed = packet_time(system.link, system.chip, stream) - plain;
+    const auto cycles =
+        mesh::noc_time(system.chip.kernels->noc, {.op = mesh::NocOp::Write, .size = 2048_B});
+    EXPECT_EQ(landed, core::duration(cycles.total(), system.chip.clock));
+    stream.casting = Casting::Unicast;
+    stream.receivers = 4;
+    EXPECT_EQ(packet_time(system.link, system.chip, stream) - plain, landed / 4);
+}
+
+TEST(Streams, a_worker_feeds_its_links_in_turn) {
+    // Neighbour exchange on a Galaxy has four neighbours, on a T3K three at most.
+    const System system = opened("t3k").system;
+    const auto time = [&](std::int64_t fed) {
+        return packet_time(system.link, system.chip, {.payload = 2048_B, .fed = fed});
+    };
+    EXPECT_EQ(time(1), system.link.packet_least);
+    EXPECT_EQ(time(4) - time(3), system.link.router.worker_packet);
+    EXPECT_THROW(packet_time(system.link, system.chip, {.payload = 2048_B, .fed = 0}),
+                 std::logic_error);
+}
+
+TEST(Streams, published_rates_of_other_routings_are_met) {
+    // The same goldens: GB/s per link.
+    struct Published {
+        const char* system;
+        Stream stream;
+        double measured;
+    };
+    const Casting to_all = Casting::Multicast;
+    const PacketWrite add = PacketWrite::Increment;
+    const PacketWrite scatter = PacketWrite::Scatter;
+    const Published rows[] = {
+        {"t3k", {.payload = 4096_B, .fed = 3}, 8.262},
+        {"galaxy", {.payload = 4096_B, .fed = 4}, 6.256},
+        {"bh-galaxy", {.payload = 4096_B, .fed = 4}, 8.056},
+        {"t3k", {.casting = to_all, .write = scatter, .payload = 2048_B}, 6.640},
+        {"t3k",
+         {.routing = Routing::HalfRing, .casting = to_all, .write = add, .payload = 4096_B},
+         4.603},
+        {"galaxy",
+         {.routing = Routing::Mesh, .casting = to_all, .write = add, .payload = 4096_B},
+         4.866},
+        {"galaxy", {.routing = Routing::Torus, .casting = to_all, .payload = 4096_B}, 7.353},
+        {"bh-galaxy", {.casting = to_all, .write = add, .payload = 2048_B}, 5.107},
+        {"bh-galaxy", {.routing = Routing::Mesh, .casting = to_all, .payload = 4096_B}, 20.777},
+        {"p150x8", {.casting = to_all, .payload = 4096_B}, 17.189},
+        {"p150x8", {.routing = Routing::HalfRing, .casting = to_all, .payload = 4096_B}, 9.968},
+    };
+    for (const Published& row : rows) {
+        EXPECT_NEAR(stream_rate(row.system, row.stream) / row.measured, 1, 0.12)
+            << row.system << " " << row.measured;
+    }
+}
+
+TEST(Streams, published_round_trips_over_one_hop_are_met) {
+    // The same goldens: ns there and back.
+    struct Published {
+        const char* system;
+        Stream stream;
+        double measured;
+    };
+    const PacketWrite add = PacketWrite::Increment;
+    const Published rows[] = {
+        {"t3k", {.payload = 4096_B}, 2616.3},
+        {"t3k", {.write = add, .payload = 4096_B}, 2916.6},
+        {"t3k", {.routing = Routing::HalfRing, .payload = 16_B}, 1784.1},
+        {"t3k", {.routing = Routing::Mesh, .payload = 4096_B}, 2869.8},
+        {"bh-galaxy", {.payload = 4096_B}, 1799.0},
+        {"bh-galaxy", {.write = add, .payload = 4096_B}, 1900.4},
+        {"bh-galaxy", {.routing = Routing::Torus, .payload = 16_B}, 1591.1},
+    };
+    for (const Published& row : rows) {
+        const System system = opened(row.system).system;
+        const double there = 1e3 * core::to_us(first_packet(system.link, system.chip, row.stream));
+        EXPECT_NEAR(2 * there / row.measured, 1, 0.1) << row.system << " " << row.measured;
     }
 }
 

@@ -11,7 +11,6 @@
 #include "ccl/estimate.h"
 #include "ccl/validation.h"
 #include "core/error.h"
-#include "fabric/packets.h"
 #include "tests/model/validate_fixture.h"
 
 namespace model::testing {
@@ -210,32 +209,6 @@ TEST(ValidateCollectives, traced_cycles_are_held_against_the_whole_collective) {
     EXPECT_PRED2(contains, found.rows[1].asked, "packets of 4352 B");
     EXPECT_DOUBLE_EQ(found.rows[1].measured_value, 14.282);
     EXPECT_LT(found.scores.median_ape_pct.value(), 15);
-}
-
-TEST(ValidatePackets, bandwidths_are_those_of_a_packet_of_the_link) {
-    // tenstorrent/tt-metal: tests/tt_metal/tt_metal/perf_microbenchmark/routing/golden.
-    const Validation found = validated(
-        "system,metric,test_name,ntype,topology,packet_or_payload_bytes,avg\n"
-        "WH_T3K,bandwidth,LinearMulticast,NOC_UNICAST_WRITE,Linear,4096,11.629360\n"
-        "WH_T3K,bandwidth,HalfRingMulticast,NOC_UNICAST_WRITE,Ring,4096,9.707757\n"
-        "WH_T3K,bandwidth,FullRingMulticast,NOC_UNICAST_WRITE,Ring,4096,8.902021\n"
-        "WH_T3K,bandwidth,MeshMulticast,NOC_UNICAST_WRITE,Mesh,4096,7.634663\n"
-        "WH_T3K,bandwidth,LinearMulticast,NOC_UNICAST_SCATTER_WRITE,Linear,4096,11.607675\n"
-        "WH_T3K,latency_roundtrip_1hop,LatencyLinearUnicast,NOC_UNICAST_WRITE,Linear,16,\n");
-    EXPECT_EQ(found.scores.rows, 2);
-    EXPECT_EQ(found.skipped.size(), 4u);
-    const fabric::LinkSpec link = opened("t3k").system.link;
-    const double line =
-        4.096e-6 / core::to_seconds(fabric::packet_time(link, fabric::Topology::Line, 4096_B));
-    EXPECT_DOUBLE_EQ(found.rows[0].predicted_value, line);
-    EXPECT_LT(found.rows[1].predicted_value, line);
-    EXPECT_EQ(message_of<Error>([] {
-                  validated(
-                      "system,metric,test_name,ntype,topology,packet_or_payload_bytes,avg\n"
-                      "WH_T3K,bandwidth,LinearMulticast,NOC_UNICAST_WRITE,Linear,4096,0\n");
-              }),
-              "t.csv:2: avg: expected GB/s of a link, above 0, got \"0\"");
-    EXPECT_LT(found.scores.median_ape_pct.value(), 8);
 }
 
 TEST(ValidateScores, errors_are_over_all_rows_and_the_null_over_its_own) {

@@ -28,8 +28,9 @@ void show_progress(std::int64_t done, std::int64_t all) {
     fmt::print(stderr, "\r{:>5} / {} positions{}", done, all, last ? "\n" : "");
 }
 
-Answer print(const EvalOptions& options, const World& world, const model::EvaluateReport& report,
-             const model::Deployment& deployment, const dispatch::MemoryPlan& plan) {
+Answer print(const EvalOptions& options, const World& world, const model::Reference& reference,
+             const model::EvaluateReport& report, const model::Deployment& deployment,
+             const dispatch::MemoryPlan& plan) {
     if (options.model.json) {
         Json document = envelope("eval", world, options.model.software);
         document["mesh"] = options.model.mesh;
@@ -38,9 +39,11 @@ Answer print(const EvalOptions& options, const World& world, const model::Evalua
         document["positions"] = report.positions;
         document["top1"] = report.top1;
         document["top5"] = report.top5;
-        document["pcc"] = {{"logits", report.pcc_logits},
+        // Null without logits in the reference.
+        const bool has_logits = reference.has_logits();
+        document["pcc"] = {{"logits", has_logits ? Json(report.pcc_logits) : Json()},
                            {"hidden_states", report.pcc_hidden_states}};
-        document["max_abs_error"] = report.max_abs_error;
+        document["max_abs_error"] = has_logits ? Json(report.max_abs_error) : Json();
         document["max_abs_error_hidden_states"] = report.max_abs_error_hidden;
         document["memory"] = memory_json(plan, deployment.mesh().chip_count());
         print_json(document);
@@ -49,8 +52,10 @@ Answer print(const EvalOptions& options, const World& world, const model::Evalua
     for (const std::string& problem : deployment.mesh().problems) fmt::print("note: {}\n", problem);
     fmt::print("positions      {}\n", report.positions);
     fmt::print("top-1 / top-5  {:.2f} % / {:.2f} %\n", report.top1, report.top5);
-    fmt::print("PCC of logits  {:.6f}\n", report.pcc_logits);
-    fmt::print("max |error|    {:.3e}\n", report.max_abs_error);
+    if (reference.has_logits()) {
+        fmt::print("PCC of logits  {:.6f}\n", report.pcc_logits);
+        fmt::print("max |error|    {:.3e}\n", report.max_abs_error);
+    }
     for (std::size_t layer = 0; layer < report.pcc_hidden_states.size(); ++layer) {
         fmt::print("PCC of layer {:<3}{:.6f}\n", layer, report.pcc_hidden_states[layer]);
     }
@@ -98,9 +103,9 @@ Answer act(const EvalOptions& options, const World& world) {
                                      : std::max<std::int64_t>(1, reference.positions() / 2);
     const model::EvaluateReport report =
         model::evaluate(replica, deployment, reference, prefill,
-                        [&](std::int64_t done) { show_progress(done, reference.positions()); });
+                        [&](std::int64_t done) { show_progress(done, reference.rows()); });
     if (!report.shortage.empty()) throw NotPossible{{report.shortage}, ""};
-    return print(options, world, report, deployment, deployment.plan_memory());
+    return print(options, world, reference, report, deployment, deployment.plan_memory());
 }
 
 }  // namespace
@@ -109,8 +114,10 @@ Verb make_eval(CLI::App& app, const World& world) {
     auto options = std::make_shared<EvalOptions>();
     CLI::App* verb = app.add_subcommand("eval", "Compare a run with a reference");
     add_model_options(*verb, options->model, world);
-    verb->add_option("--reference", options->reference,
-                     "safetensors with input_ids and any of logits, hidden_states, top5_tokens")
+    verb->add_option(
+            "--reference", options->reference,
+            "safetensors with input_ids and any of logits, hidden_states, top5_tokens; or a "
+            ".refpt of tt_transformers")
         ->required()
         ->type_name("FILE");
     verb->add_option("--prefill", options->prefill, "Positions prefilled; default: half")

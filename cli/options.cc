@@ -8,7 +8,7 @@ namespace cli {
 
 void add_model_options(CLI::App& verb, ModelOptions& options, const World& world) {
     options.mesh = world.default_mesh;
-    verb.add_option("model", options.model, "Folder in Hugging Face layout")
+    verb.add_option("model", options.model, "Folder in Hugging Face or Meta layout")
         ->required()
         ->type_name("MODEL");
     verb.add_option("--mesh", options.mesh,

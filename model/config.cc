@@ -9,6 +9,7 @@
 #include "core/files.h"
 #include "core/json.h"
 #include "model/config_reader.h"
+#include "model/meta_config.h"
 
 namespace model {
 
@@ -219,6 +220,15 @@ Config read_config(const JsonObject& root) {
     return config;
 }
 
+/// config.json, or the params.json of a folder that has nothing else.
+std::filesystem::path config_file(const std::filesystem::path& path) {
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(path, ignored)) return path;
+    const bool is_meta = !std::filesystem::exists(path / "config.json", ignored) &&
+                         std::filesystem::exists(path / kMetaParams, ignored);
+    return path / (is_meta ? kMetaParams : "config.json");
+}
+
 }  // namespace
 
 namespace config_reader {
@@ -265,13 +275,18 @@ Config parse_config(std::string_view text, std::string_view where) {
 
 Config load_config(const std::filesystem::path& path) {
     std::error_code ignored;
-    const bool is_folder = std::filesystem::is_directory(path, ignored);
-    const std::filesystem::path file = is_folder ? path / "config.json" : path;
-    Config config =
-        parse_config(core::read_text(file, kConfigLimit), core::printable(file.string()));
+    const std::filesystem::path file = config_file(path);
+    const std::string where = core::printable(file.string());
+    const bool is_meta = file.filename() == kMetaParams;
+    std::string text = core::read_text(file, kConfigLimit);
+    if (is_meta) {
+        text = meta_config(text, where, [&] { return Checkpoint::meta_vocab(file.parent_path()); });
+    }
+    Config config = parse_config(text, where);
 
     const std::filesystem::path generation = file.parent_path() / "generation_config.json";
-    if (file.filename() == "config.json" && std::filesystem::exists(generation, ignored)) {
+    if ((file.filename() == "config.json" || is_meta) &&
+        std::filesystem::exists(generation, ignored)) {
         const nlohmann::json value = core::read_json(generation, {kConfigLimit, 32});
         const JsonObject root(value, core::printable(generation.string()));
         if (root.has("eos_token_id")) config.eos_token_ids = read_eos(root, config.vocab_size);

@@ -145,7 +145,7 @@ void require_runs(const Config& config, std::string_view where);
 /// The config in `text`; `where` names it in messages. Throws core::Error.
 Config parse_config(std::string_view text, std::string_view where);
 
-/// config.json of `path` (the folder, or the file itself). The eos ids of a
+/// config.json of `path` (the folder, or the file itself), or Meta's params.json. The eos ids of a
 /// generation_config.json beside it replace the config's, as in transformers. Throws core::Error.
 Config load_config(const std::filesystem::path& path);
 

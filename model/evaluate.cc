@@ -66,7 +66,7 @@ public:
         compare_hidden(0, prefill);
         std::vector<std::int32_t> tokens(at(deployment_.slots()), 0);
         std::vector<std::int32_t> positions(at(deployment_.slots()), -1);
-        for (std::int64_t position = prefill; position < reference_.positions(); ++position) {
+        for (std::int64_t position = prefill; position < reference_.rows(); ++position) {
             tokens[0] = ids[at(position)];
             positions[0] = static_cast<std::int32_t>(position);
             const std::vector<Logits> logits = replica_.decode(tokens, positions);
@@ -112,9 +112,18 @@ EvaluateReport evaluate(Replica& replica, const Deployment& deployment, const Re
                                     "[" + std::to_string(reference.layers()) + ", T, " +
                                         std::to_string(reference.dim()) + "]");
     }
-    if (prefill < 1 || prefill > reference.positions()) {
+    const auto ids = reference.input_ids();
+    const auto unknown = std::find_if(ids.begin(), ids.end(),
+                                      [&](std::int32_t id) { return id >= config.vocab_size; });
+    if (unknown != ids.end()) {
+        throw core::Error::mismatch("reference", "tokens",
+                                    "ids below " + std::to_string(config.vocab_size),
+                                    std::to_string(*unknown))
+            .hint("the reference belongs to another model");
+    }
+    if (prefill < 1 || prefill > reference.rows()) {
         throw core::Error::mismatch("--prefill", "",
-                                    "1 to " + std::to_string(reference.positions()) + " positions",
+                                    "1 to " + std::to_string(reference.rows()) + " positions",
                                     std::to_string(prefill));
     }
     return Evaluation(replica, deployment, reference).run(prefill, progress);

@@ -1,5 +1,6 @@
 // How close a run is to a reference: teacher-forced, a prompt of P positions prefilled, the rest
-// decoded one by one. Logits of positions P-1 .. T-1 are compared, hidden states of all positions.
+// decoded one by one. Logits of positions P-1 .. T-1 are compared (T-2 when the reference ends
+// there: a .refpt), hidden states of all positions.
 // top1 / top5: the run's likeliest token against the reference's first / among its first five.
 #pragma once
 

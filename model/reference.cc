@@ -14,39 +14,71 @@ namespace {
 
 using core::Error;
 
+constexpr std::string_view kReferenceTokens = "reference_tokens";
+constexpr std::string_view kTop5 = "top5_tokens";
+
 }  // namespace
 
 Reference Reference::open(const std::filesystem::path& path) {
     Reference reference(Checkpoint::open(path));
-    reference.read_ids();
-    reference.logits_ = reference.optional_tensor("logits", StoredType::F32, 2, 0);
-    reference.hidden_states_ = reference.optional_tensor("hidden_states", StoredType::F32, 3, 1);
-    reference.top5_tokens_ = reference.optional_tensor("top5_tokens", StoredType::I32, 2, 0);
-    if (reference.has_logits()) {
-        if (reference.vocab() < kTop) {
-            throw Error::mismatch(reference.file_.where(), "logits", "a vocabulary of at least 5",
-                                  reference.logits_->text());
-        }
-        const std::vector<std::int64_t> ids(reference.input_ids_.begin(),
-                                            reference.input_ids_.end());
-        reference.check_tokens("input_ids", ids);
+    if (reference.file_.find(kReferenceTokens) != nullptr) {
+        reference.read_refpt();
+    } else {
+        reference.read_tensors();
     }
-    if (reference.top5_tokens_ && reference.top5_tokens_->shape[1] != kTop) {
-        throw Error::mismatch(reference.file_.where(), "top5_tokens", "5 tokens per position",
-                              reference.top5_tokens_->text());
-    }
+    reference.check_top5();
     return reference;
 }
 
-void Reference::read_ids() {
-    const TensorView& view = file_.at("input_ids");
-    if (view.dtype != StoredType::I32 || view.shape.size() != 1 || view.shape[0] == 0) {
-        throw Error::mismatch(file_.where(), "input_ids", "I32 [positions]", view.text());
+void Reference::read_tensors() {
+    const TensorView& ids = file_.at("input_ids");
+    if (ids.dtype != StoredType::I32 || ids.shape.size() != 1 || ids.shape[0] == 0) {
+        throw Error::mismatch(file_.where(), "input_ids", "I32 [positions]", ids.text());
     }
-    std::vector<std::int64_t> wide(static_cast<std::size_t>(view.shape[0]));
-    to_integers(view, 0, view.shape[0], wide.data());
+    read_ids("input_ids", ids);
+    rows_ = positions();
+    logits_ = optional_tensor("logits", StoredType::F32, 2, 0);
+    hidden_states_ = optional_tensor("hidden_states", StoredType::F32, 3, 1);
+    top5_tokens_ = optional_tensor(kTop5, StoredType::I32, 2, 0);
+    if (!has_logits()) return;
+    if (vocab() < kTop) {
+        throw Error::mismatch(file_.where(), "logits", "a vocabulary of at least 5",
+                              logits_->text());
+    }
+    const std::vector<std::int64_t> wide(input_ids_.begin(), input_ids_.end());
     check_tokens("input_ids", wide);
+}
+
+void Reference::read_refpt() {
+    const TensorView& tokens = file_.at(kReferenceTokens);
+    const bool is_row = tokens.shape.size() == 2 && tokens.shape[0] == 1 && tokens.shape[1] > 1;
+    if (tokens.dtype != StoredType::I64 || !is_row) {
+        throw Error::mismatch(file_.where(), kReferenceTokens, "I64 [1, 2 or more positions]",
+                              tokens.text());
+    }
+    read_ids(kReferenceTokens, tokens);
+    const TensorView& top5 = file_.at(kTop5);
+    const bool agrees = top5.dtype == StoredType::I64 && top5.shape.size() == 2 &&
+                        (top5.shape[0] == positions() || top5.shape[0] == positions() - 1);
+    if (!agrees) {
+        throw Error::mismatch(file_.where(), kTop5,
+                              "I64 [" + std::to_string(positions() - 1) + ", 5]", top5.text());
+    }
+    rows_ = top5.shape[0];
+    top5_tokens_ = top5;
+}
+
+void Reference::read_ids(std::string_view name, const TensorView& view) {
+    std::vector<std::int64_t> wide(static_cast<std::size_t>(view.elements()));
+    to_integers(view, 0, view.elements(), wide.data());
+    check_tokens(name, wide);
     for (const std::int64_t id : wide) input_ids_.push_back(static_cast<std::int32_t>(id));
+}
+
+void Reference::check_top5() const {
+    if (top5_tokens_ && top5_tokens_->shape[1] != kTop) {
+        throw Error::mismatch(file_.where(), kTop5, "5 tokens per position", top5_tokens_->text());
+    }
 }
 
 std::optional<TensorView> Reference::optional_tensor(std::string_view name, StoredType dtype,
@@ -106,13 +138,13 @@ std::vector<float> Reference::hidden_state(std::int64_t layer, std::int64_t posi
 }
 
 std::array<std::int32_t, Reference::kTop> Reference::top5(std::int64_t position) const {
-    core::require(has_top5() && position >= 0 && position < positions(),
+    core::require(has_top5() && position >= 0 && position < rows(),
                   "reference top-5 exist at this position");
     std::array<std::int32_t, kTop> top{};
     if (top5_tokens_) {
         std::array<std::int64_t, kTop> wide{};
         to_integers(*top5_tokens_, position * kTop, kTop, wide.data());
-        check_tokens("top5_tokens", wide);
+        check_tokens(kTop5, wide);
         std::transform(wide.begin(), wide.end(), top.begin(),
                        [](std::int64_t token) { return static_cast<std::int32_t>(token); });
         return top;

@@ -1,7 +1,9 @@
 // Reference outputs of an independent implementation, and how far a run is from them.
 // File: safetensors with input_ids I32 [T] and any of logits F32 [T, vocab] (row t follows ids
 // 0..t), hidden_states F32 [layers, T, dim] (residual stream after each layer), top5_tokens
-// I32 [T, 5]. Invariant: shapes agree with T, ids are not negative, rows read are finite.
+// I32 [T, 5]. Or a .refpt of tt_transformers: reference_tokens I64 [1, T], top5_tokens I64
+// [T or T - 1, 5] (tenstorrent/tt-metal: models/tt_transformers/tests/generate_reference_hf.py).
+// Invariant: shapes agree with T, ids are not negative, rows read are finite.
 #pragma once
 
 #include <array>
@@ -26,6 +28,8 @@ public:
 
     std::int64_t positions() const { return static_cast<std::int64_t>(input_ids_.size()); }
     std::span<const std::int32_t> input_ids() const { return input_ids_; }
+    /// Positions whose outputs are known: all, or all but the last in a .refpt.
+    std::int64_t rows() const { return rows_; }
 
     bool has_logits() const { return logits_.has_value(); }
     bool has_hidden_states() const { return hidden_states_.has_value(); }
@@ -47,7 +51,10 @@ public:
 
 private:
     explicit Reference(Checkpoint file) : file_(std::move(file)) {}
-    void read_ids();
+    void read_tensors();
+    void read_refpt();
+    void read_ids(std::string_view name, const TensorView& view);
+    void check_top5() const;
     std::optional<TensorView> optional_tensor(std::string_view name, StoredType dtype,
                                               std::size_t rank, std::size_t time_axis) const;
     void check_tokens(std::string_view name, std::span<const std::int64_t> tokens) const;
@@ -56,6 +63,7 @@ private:
 
     Checkpoint file_;
     std::vector<std::int32_t> input_ids_;
+    std::int64_t rows_ = 0;
     std::optional<TensorView> logits_;
     std::optional<TensorView> hidden_states_;
     std::optional<TensorView> top5_tokens_;

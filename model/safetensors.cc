@@ -1,18 +1,17 @@
 #include "model/safetensors.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cstring>
 #include <tuple>
 #include <utility>
 
 #include "core/error.h"
 #include "core/json.h"
+#include "model/meta_checkpoint.h"
+#include "model/meta_config.h"
+#include "model/torch_archive.h"
 
 namespace model {
-
-static_assert(std::endian::native == std::endian::little, "views are read in place");
 
 namespace {
 
@@ -24,36 +23,6 @@ constexpr std::int64_t kLengthBytes = 8;
 constexpr core::Bytes kHeaderLimit{32 * 1024 * 1024};
 constexpr std::int64_t kMaxRank = 16;
 
-struct TypeRow {
-    StoredType type;
-    std::string_view name;
-    std::int64_t bytes;
-};
-
-constexpr std::array kTypes{
-    TypeRow{StoredType::Bool, "BOOL", 1},      TypeRow{StoredType::U8, "U8", 1},
-    TypeRow{StoredType::I8, "I8", 1},          TypeRow{StoredType::F8E5M2, "F8_E5M2", 1},
-    TypeRow{StoredType::F8E4M3, "F8_E4M3", 1}, TypeRow{StoredType::I16, "I16", 2},
-    TypeRow{StoredType::U16, "U16", 2},        TypeRow{StoredType::F16, "F16", 2},
-    TypeRow{StoredType::BF16, "BF16", 2},      TypeRow{StoredType::I32, "I32", 4},
-    TypeRow{StoredType::U32, "U32", 4},        TypeRow{StoredType::F32, "F32", 4},
-    TypeRow{StoredType::F64, "F64", 8},        TypeRow{StoredType::I64, "I64", 8},
-    TypeRow{StoredType::U64, "U64", 8},
-};
-
-const TypeRow& row_of(StoredType type) {
-    const auto row = std::find_if(kTypes.begin(), kTypes.end(),
-                                  [&](const TypeRow& entry) { return entry.type == type; });
-    core::require(row != kTypes.end(), "every StoredType has a row");
-    return *row;
-}
-
-std::string known_types() {
-    std::string text;
-    for (const TypeRow& row : kTypes) text.append(text.empty() ? "" : ", ").append(row.name);
-    return text;
-}
-
 struct Extent {
     std::int64_t begin = 0;
     std::int64_t end = 0;
@@ -63,7 +32,7 @@ struct Extent {
 StoredType read_dtype(const JsonObject& entry) {
     const std::string text = entry.text("dtype");
     const std::optional<StoredType> type = parse_stored_type(text);
-    if (!type) throw entry.unexpected("dtype", "one of " + known_types());
+    if (!type) throw entry.unexpected("dtype", "one of " + known_stored_types());
     return *type;
 }
 
@@ -84,21 +53,13 @@ std::vector<std::int64_t> read_shape(const JsonObject& entry) {
     return shape;
 }
 
-/// Bytes of a tensor; throws when the product does not fit 64 bits.
 std::int64_t checked_bytes(const JsonObject& entry, const TensorView& view) {
-    std::int64_t bytes = element_bytes(view.dtype).value;
-    bool is_empty = false;
-    for (const std::int64_t axis : view.shape) {
-        if (axis == 0) is_empty = true;
+    const std::optional<core::Bytes> bytes = shape_bytes(view);
+    if (!bytes) {
+        throw Error::mismatch(entry.where(), entry.path_of("shape"), "a size below 2^63 bytes",
+                              view.text());
     }
-    if (is_empty) return 0;
-    for (const std::int64_t axis : view.shape) {
-        if (__builtin_mul_overflow(bytes, axis, &bytes)) {
-            throw Error::mismatch(entry.where(), entry.path_of("shape"), "a size below 2^63 bytes",
-                                  view.text());
-        }
-    }
-    return bytes;
+    return bytes->value;
 }
 
 Extent read_offsets(const JsonObject& entry, std::int64_t data_bytes) {
@@ -163,32 +124,6 @@ std::string_view header_text(std::span<const std::byte> file, std::string_view w
     return {reinterpret_cast<const char*>(header.data()), header.size()};
 }
 
-template <class From, class To>
-void copy_elements(const TensorView& view, std::int64_t first, std::int64_t count, To* out) {
-    const std::byte* at = view.bytes.data() + first * static_cast<std::int64_t>(sizeof(From));
-    for (std::int64_t i = 0; i < count; ++i, at += sizeof(From)) {
-        From value;
-        std::memcpy(&value, at, sizeof value);
-        out[i] = static_cast<To>(value);
-    }
-}
-
-template <class Widen>
-void widen_halves(const TensorView& view, std::int64_t first, std::int64_t count, float* out,
-                  Widen widen) {
-    const std::byte* at = view.bytes.data() + first * 2;
-    for (std::int64_t i = 0; i < count; ++i, at += 2) {
-        std::uint16_t bits;
-        std::memcpy(&bits, at, sizeof bits);
-        out[i] = widen(bits);
-    }
-}
-
-void require_range(const TensorView& view, std::int64_t first, std::int64_t count) {
-    core::require(first >= 0 && count >= 0 && first <= view.elements() - count,
-                  "elements read from a tensor lie inside it");
-}
-
 /// A shard's file name must stay in the checkpoint's folder.
 void check_shard_name(const JsonObject& map, std::string_view tensor, std::string_view file) {
     const bool is_plain = file.ends_with(".safetensors") && file.front() != '.' &&
@@ -197,71 +132,6 @@ void check_shard_name(const JsonObject& map, std::string_view tensor, std::strin
 }
 
 }  // namespace
-
-core::Bytes element_bytes(StoredType type) { return {row_of(type).bytes}; }
-
-std::string_view name(StoredType type) { return row_of(type).name; }
-
-std::optional<StoredType> parse_stored_type(std::string_view text) {
-    for (const TypeRow& row : kTypes) {
-        if (row.name == text) return row.type;
-    }
-    return std::nullopt;
-}
-
-std::int64_t TensorView::elements() const {
-    return core::Bytes{static_cast<std::int64_t>(bytes.size())} / element_bytes(dtype);
-}
-
-std::string TensorView::text() const {
-    std::string out(name(dtype));
-    out.append(" [");
-    for (std::size_t i = 0; i < shape.size(); ++i) {
-        out.append(i == 0 ? "" : ", ").append(std::to_string(shape[i]));
-    }
-    return out.append("]");
-}
-
-float f16_to_float(std::uint16_t bits) {
-    const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
-    const std::uint32_t exponent = (bits >> 10) & 0x1fu;
-    const std::uint32_t mantissa = bits & 0x3ffu;
-    if (exponent == 0) {
-        // Zero or subnormal: mantissa x 2^-24, exact in fp32.
-        const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
-        return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
-    }
-    const std::uint32_t wide = exponent == 0x1f ? 0xffu : exponent + (127 - 15);
-    return std::bit_cast<float>(sign | (wide << 23) | (mantissa << 13));
-}
-
-void to_floats(const TensorView& view, std::int64_t first, std::int64_t count, float* out) {
-    require_range(view, first, count);
-    switch (view.dtype) {
-        case StoredType::F32:
-            if (count > 0) {
-                std::memcpy(out, view.bytes.data() + first * 4,
-                            static_cast<std::size_t>(count) * 4);
-            }
-            return;
-        case StoredType::F16:
-            return widen_halves(view, first, count, out, f16_to_float);
-        case StoredType::BF16:
-            return widen_halves(view, first, count, out, [](std::uint16_t bits) {
-                return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-            });
-        default:
-            throw Error::mismatch("weights", "dtype", "F32, F16 or BF16", name(view.dtype));
-    }
-}
-
-void to_integers(const TensorView& view, std::int64_t first, std::int64_t count,
-                 std::int64_t* out) {
-    require_range(view, first, count);
-    if (view.dtype == StoredType::I32) return copy_elements<std::int32_t>(view, first, count, out);
-    if (view.dtype == StoredType::I64) return copy_elements<std::int64_t>(view, first, count, out);
-    throw Error::mismatch("tensor", "dtype", "I32 or I64", name(view.dtype));
-}
 
 TensorTable parse_safetensors(std::span<const std::byte> file, std::string_view where) {
     const std::string_view text = header_text(file, where);
@@ -300,22 +170,44 @@ Checkpoint Checkpoint::open(const std::filesystem::path& path) {
     Checkpoint checkpoint(core::printable(path.string()));
     std::error_code ignored;
     if (!std::filesystem::is_directory(path, ignored)) {
-        checkpoint.add_file(path);
+        checkpoint.tensors_ = checkpoint.tensors_of(path);
     } else if (std::filesystem::exists(path / "model.safetensors", ignored)) {
-        checkpoint.add_file(path / "model.safetensors");
+        checkpoint.tensors_ = checkpoint.tensors_of(path / "model.safetensors");
     } else if (std::filesystem::exists(path / "model.safetensors.index.json", ignored)) {
         checkpoint.add_shards(path);
+    } else if (!meta_files(path).empty()) {
+        checkpoint.add_meta(path, meta_head_dim(path));
     } else {
         throw Error::mismatch(checkpoint.where_, "",
-                              "model.safetensors or model.safetensors.index.json", "neither")
-            .hint("weights are read from safetensors only; convert other formats first");
+                              "model.safetensors or model.safetensors.index.json, or Meta's "
+                              "consolidated.00.pth",
+                              "none of them")
+            .hint("convert other formats first");
     }
     return checkpoint;
 }
 
-void Checkpoint::add_file(const std::filesystem::path& path) {
+std::optional<std::int64_t> Checkpoint::meta_vocab(const std::filesystem::path& folder) {
+    if (meta_files(folder).empty()) return std::nullopt;
+    Checkpoint checkpoint(core::printable(folder.string()));
+    checkpoint.add_meta(folder, meta_head_dim(folder));
+    return checkpoint.at("lm_head.weight").shape.at(0);
+}
+
+TensorTable Checkpoint::tensors_of(const std::filesystem::path& path) {
     files_.emplace_back(path);
-    tensors_ = parse_safetensors(files_.back().bytes(), core::printable(path.string()));
+    const std::span<const std::byte> bytes = files_.back().bytes();
+    const std::string where = core::printable(path.string());
+    return is_torch_file(bytes) ? parse_torch_archive(bytes, where)
+                                : parse_safetensors(bytes, where);
+}
+
+void Checkpoint::add_meta(const std::filesystem::path& folder, std::int64_t head_dim) {
+    const std::vector<std::filesystem::path> files = meta_files(folder);
+    std::vector<TensorTable> shards;
+    for (const std::filesystem::path& file : files) shards.push_back(tensors_of(file));
+    if (are_whole_layers(files)) shards = {joined(std::move(shards), where_)};
+    tensors_ = meta_tensors(shards, head_dim, where_);
 }
 
 void Checkpoint::add_shards(const std::filesystem::path& folder) {

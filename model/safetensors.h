@@ -1,7 +1,8 @@
 // Weights in safetensors files, one file or shards with an index, memory-mapped, never copied
-// whole. Invariant: every view lies inside its file, views of a file neither overlap nor leave
-// holes, and shape x element size is the view's length. Bytes after the last tensor are tolerated.
-// Format: huggingface/safetensors README.md; checks as in safetensors/src/tensor.rs.
+// whole; Checkpoint also opens Meta's .pth (meta_checkpoint.h). Invariant: every view lies inside
+// its file, views of a file neither overlap nor leave holes, and shape x element size is the view's
+// length. Bytes after the last tensor are tolerated. Format: huggingface/safetensors README.md;
+// checks as in safetensors/src/tensor.rs.
 #pragma once
 
 #include <cstddef>
@@ -16,54 +17,9 @@
 #include <vector>
 
 #include "core/files.h"
-#include "core/units.h"
+#include "model/tensor_view.h"
 
 namespace model {
-
-/// The dtypes a safetensors header may name; what can be computed with is tensor::DType.
-enum class StoredType {
-    Bool,
-    U8,
-    I8,
-    F8E5M2,
-    F8E4M3,
-    I16,
-    U16,
-    F16,
-    BF16,
-    I32,
-    U32,
-    F32,
-    F64,
-    I64,
-    U64,
-};
-
-core::Bytes element_bytes(StoredType type);
-/// As the header spells it: "BF16".
-std::string_view name(StoredType type);
-std::optional<StoredType> parse_stored_type(std::string_view text);
-
-/// A tensor where it lies in its file, row-major little-endian; `bytes` need not be aligned.
-struct TensorView {
-    StoredType dtype = StoredType::F32;
-    std::vector<std::int64_t> shape;
-    std::span<const std::byte> bytes;
-
-    std::int64_t elements() const;
-    /// "BF16 [2048, 256]".
-    std::string text() const;
-};
-
-using TensorTable = std::map<std::string, TensorView, std::less<>>;
-
-/// Elements [first, first + count) to `out`, widened exactly. Requires: the range is inside.
-/// Throws Error unless the dtype is F32, F16 or BF16.
-void to_floats(const TensorView& view, std::int64_t first, std::int64_t count, float* out);
-/// The same for I32 and I64.
-void to_integers(const TensorView& view, std::int64_t first, std::int64_t count, std::int64_t* out);
-
-float f16_to_float(std::uint16_t bits);
 
 /// The tensors of one file's bytes; the views point into `file`. Throws Error.
 TensorTable parse_safetensors(std::span<const std::byte> file, std::string_view where);
@@ -71,8 +27,12 @@ TensorTable parse_safetensors(std::span<const std::byte> file, std::string_view 
 /// The tensors of a checkpoint folder or of one file. The mappings live as long as this object.
 class Checkpoint {
 public:
-    /// `path`: a folder with model.safetensors or model.safetensors.index.json, or one file.
+    /// `path`: a folder with model.safetensors, model.safetensors.index.json or Meta's
+    /// consolidated.*.pth beside params.json; or one file, safetensors or of torch.save.
     static Checkpoint open(const std::filesystem::path& path);
+
+    /// The vocabulary that Meta's files in `folder` are for; nothing when there are none.
+    static std::optional<std::int64_t> meta_vocab(const std::filesystem::path& folder);
 
     /// In the order of their names.
     std::vector<std::string> names() const;
@@ -88,7 +48,8 @@ public:
 
 private:
     explicit Checkpoint(std::string where) : where_(std::move(where)) {}
-    void add_file(const std::filesystem::path& path);
+    TensorTable tensors_of(const std::filesystem::path& path);
+    void add_meta(const std::filesystem::path& folder, std::int64_t head_dim);
     void add_shards(const std::filesystem::path& folder);
 
     std::string where_;

@@ -61,7 +61,7 @@ labels=(-LE '^slow$')
 stage "release: tests, format, lint" build/release all -- "${labels[@]}"
 stage "sanitizers: fast tests" build/sanitize --sanitize all -- -L '^fast$'
 if [ "${CI:-}" = true ]; then
-    stage "fuzzing: a minute each" build/fuzz --fuzz config_fuzz -- -L '^fuzz$'
+    stage "fuzzing: a minute each" build/fuzz --fuzz fuzz_programs -- -L '^fuzz$'
 fi
 
 echo "$passed passed, $failed failed"

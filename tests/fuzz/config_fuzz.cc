@@ -1,7 +1,7 @@
 // Fuzz program of config.json (libFuzzer, clang only): bytes -> parse -> plan; see config_target.h.
 //   cmake -S . -B build/fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++-14 -DTESSERA_FUZZ=ON
 //         -DCMAKE_BUILD_TYPE=RelWithDebInfo "-DTESSERA_SANITIZE=fuzzer-no-link;address;undefined"
-//   ninja -C build/fuzz config_fuzz && ctest --test-dir build/fuzz -L fuzz    (one minute)
+//   ninja -C build/fuzz fuzz_programs && ctest --test-dir build/fuzz -L fuzz  (a minute each)
 //   build/fuzz/tests/fuzz/config_fuzz FILE                                    (one input again)
 #include <cstddef>
 #include <cstdint>

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "tests/core/temp_folder.h"
+#include "tests/model/torch_file.h"
 
 namespace {
 
@@ -47,6 +48,75 @@ TEST(Reference, opens_the_demo_references) {
     EXPECT_EQ(layers.layers(), 4);
     EXPECT_EQ(layers.dim(), 256);
     EXPECT_EQ(layers.hidden_state(3, 127).size(), 256u);
+}
+
+TEST(Reference, opens_what_tt_transformers_ships) {
+    // tests/data/reference/README.md; the numbers as CPython's zipfile and struct read them.
+    const Reference reference = Reference::open(std::filesystem::path(TESSERA_SOURCE_DIR) /
+                                                "tests/data/reference/Llama-3.2-1B-Instruct.refpt");
+    EXPECT_EQ(reference.positions(), 1024);
+    EXPECT_EQ(reference.rows(), 1023);
+    EXPECT_TRUE(reference.has_top5());
+    EXPECT_FALSE(reference.has_logits());
+    EXPECT_FALSE(reference.has_hidden_states());
+    EXPECT_EQ(reference.input_ids()[0], 128000);
+    EXPECT_EQ(reference.input_ids()[1], 3305);
+    EXPECT_EQ(reference.input_ids()[1023], 279);
+    EXPECT_EQ(reference.top5(0), (std::array<std::int32_t, 5>{16309, 2, 791, 1340, 475}));
+    EXPECT_EQ(reference.top5(1022), (std::array<std::int32_t, 5>{279, 420, 603, 9635, 6498}));
+    EXPECT_THROW(reference.top5(1023), std::logic_error);
+}
+
+/// A .refpt of these tensors: ids [1, n], top-5 [rows, 5] of the token `row`.
+std::string refpt(std::int64_t ids, std::int64_t rows, const std::string& storage = "LongStorage") {
+    std::vector<std::int64_t> tokens;
+    for (std::int64_t i = 0; i < ids; ++i) tokens.push_back(i + 3);
+    std::vector<std::int64_t> top;
+    for (std::int64_t i = 0; i < rows * 5; ++i) top.push_back(i);
+    return testing_files::torch_file(
+        {{"top5_tokens", "LongStorage", {rows, 5}, bytes_of(top), 8},
+         {"reference_tokens", storage, {1, ids}, bytes_of(tokens), 8}});
+}
+
+TEST(Reference, refpt_rows_are_all_positions_or_all_but_the_last) {
+    // The last token's continuation is not always stored.
+    const TempFolder folder;
+    for (const std::int64_t rows : {3, 4}) {
+        const Reference reference = Reference::open(folder.write("r.refpt", refpt(4, rows)));
+        EXPECT_EQ(reference.positions(), 4);
+        EXPECT_EQ(reference.rows(), rows);
+        EXPECT_EQ(reference.input_ids()[3], 6);
+        EXPECT_EQ(reference.top5(2), (std::array<std::int32_t, 5>{10, 11, 12, 13, 14}));
+    }
+}
+
+TEST(Reference, refpt_that_contradict_themselves_are_errors) {
+    const TempFolder folder;
+    const auto failure = [&](const std::string& file) {
+        const auto path = folder.write("r.refpt", file);
+        return message_of<Error>([&] { Reference::open(path).top5(0); });
+    };
+    EXPECT_PRED2(contains, failure(refpt(4, 2)), "r.refpt: top5_tokens: expected I64 [3, 5]");
+    EXPECT_PRED2(contains, failure(refpt(4, 5)), "top5_tokens: expected I64 [3, 5]");
+    EXPECT_PRED2(contains, failure(refpt(1, 1)), "reference_tokens: expected I64");
+    EXPECT_PRED2(contains, failure(refpt(4, 3, "DoubleStorage")), "reference_tokens: expected I64");
+    const std::vector<std::int64_t> negative{1, -5};
+    const std::vector<std::int64_t> top(5, std::int64_t{1} << 40);
+    EXPECT_PRED2(contains,
+                 failure(testing_files::torch_file(
+                     {{"reference_tokens", "LongStorage", {1, 2}, bytes_of(negative), 8},
+                      {"top5_tokens", "LongStorage", {1, 5}, bytes_of(top), 8}})),
+                 "reference_tokens: expected token ids from 0");
+    const std::vector<std::int64_t> good{1, 5};
+    EXPECT_PRED2(contains,
+                 failure(testing_files::torch_file(
+                     {{"reference_tokens", "LongStorage", {1, 2}, bytes_of(good), 8},
+                      {"top5_tokens", "LongStorage", {1, 5}, bytes_of(top), 8}})),
+                 "top5_tokens: expected token ids from 0");
+    EXPECT_PRED2(contains,
+                 failure(testing_files::torch_file(
+                     {{"reference_tokens", "LongStorage", {1, 2}, bytes_of(good), 8}})),
+                 "top5_tokens: expected a tensor");
 }
 
 TEST(Reference, stored_top5_are_the_five_largest_logits) {

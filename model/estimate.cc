@@ -1,6 +1,7 @@
 #include "model/estimate.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "core/error.h"
 #include "dispatch/session.h"
@@ -95,6 +96,8 @@ private:
 
     void io(const dispatch::Program& program, const char* what) {
         const dispatch::Buffer* buffer = find(program, program.name + what);
+        const bool optional = std::string_view(what) == ".rope_positions";
+        if (optional && buffer == nullptr) return;  // nothing of the network turns
         core::require(buffer != nullptr, "every program has token_ids and logits");
         const dispatch::Operand& operand = session_.persistent(buffer->name, 0).operand;
         if (buffer->kind == tensor::ValueKind::Input) {
@@ -139,6 +142,7 @@ private:
         const auto by_bound = simulator_.time_by_bound();
         const core::SimTime start = simulator_.host_now();
         io(*program, ".token_ids");
+        io(*program, ".rope_positions");
         if (trace_) {
             device_.execute_trace(*trace_, bindings, kQueue);
         } else if (!step(program, bindings)) {

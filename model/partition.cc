@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "model/lifetimes.h"
 #include "model/program_writer.h"
+#include "model/residence.h"
 #include "model/transitions.h"
 
 namespace model {
@@ -52,7 +53,8 @@ public:
           precision_(precision),
           mesh_(mesh),
           options_(options),
-          writer_(profile, precision, mesh, options.worker_grid, options.name, graph.phase) {
+          writer_(profile, precision, mesh, options.worker_grid, options.name, graph.phase),
+          residence_(graph, profile, options.worker_grid) {
         for (const tensor::Block& block : graph.blocks) {
             if (block.carry_in.value >= 0) carried_.insert(block.carry_in);
             if (block.carry_out.value >= 0) carried_.insert(block.carry_out);
@@ -164,7 +166,7 @@ private:
         if (effective == from.placed) return from;
         const auto key = std::make_pair(id, key_of(effective));
         if (const auto found = moved_.find(key); found != moved_.end()) return found->second;
-        Located now = from;
+        Located now = writer_.at_memory(graph_.value(id).name, from, residence_.before_gather(id));
         // The minor axis first: a value sharded twice along one dim is minor in axis 1. Cut from a
         // whole value it comes last.
         const bool cut_twice = from.placed == Placements{} && effective[0].is_sharded() &&
@@ -209,9 +211,32 @@ private:
             }
         }
         for (std::size_t i = 0; i < inputs.size(); ++i) {
-            result.inputs.push_back(brought(node.inputs[i], inputs[i], need[i]));
+            result.inputs.push_back(resident(node, i, brought(node.inputs[i], inputs[i], need[i])));
         }
         return result;
+    }
+
+    // Brings input `index` to the memory the node reads it in, once per block.
+    Located resident(const tensor::Node& node, std::size_t index, const Located& from) {
+        const auto memory = residence_.input(node, index, writer_.local_spec(from));
+        const auto* turns = std::get_if<tensor::RotaryEmbedding>(&node.op);
+        if (turns != nullptr && tensor::is_block_float(writer_.local_spec(from).dtype)) {
+            // attention.py: "Rotary embeddings require bfloat16 inputs".
+            return writer_.append(graph_.value(node.inputs[index]).name + ".typecast",
+                                  tensor::Typecast{tensor::DType::BFloat16}, {from},
+                                  graph_.value(node.inputs[index]).spec, from.placed, memory);
+        }
+        const BufferRef at_first = from.ref;
+        if (!memory || writer_.program.buffer(from.ref).memory == *memory) return from;
+        const auto key = std::make_pair(
+            from.ref.buffer, dispatch::to_text(*memory) + std::to_string(memory->shards));
+        const bool carried = from.ref.buffer == carried_buffer_;
+        if (const auto found = resided_.find(key); found != resided_.end() && !carried) {
+            return found->second;
+        }
+        const Located now = writer_.at_memory(graph_.value(node.inputs[index]).name, from, memory);
+        if (now.ref != at_first) resided_.emplace(key, now);
+        return now;
     }
 
     // What the profile says of an op: partial sums on a 2-D mesh are made in the collectives'
@@ -261,13 +286,17 @@ private:
             const Ready now =
                 ready(node, {x, lm_head_split(weight, placed, parts.size(), first, count)});
             const Spec part{{graph_.value(node.outputs[0]).spec.shape[0], count}};
-            parts.push_back(writer_.append(node.name + "." + std::to_string(parts.size()),
-                                           with_payload(node, now.outputs), now.inputs, part,
-                                           now.outputs.front()));
+            const std::string label = node.name + "." + std::to_string(parts.size());
+            const Spec columns_of{{part.shape[0], count}};
+            const Located made = writer_.append(
+                label, with_payload(node, now.outputs), now.inputs, part, now.outputs.front(),
+                residence_.output(node, columns_of, memory_of(now.inputs.front())));
+            parts.push_back(
+                writer_.at_memory(label, made, residence_.rest(node.outputs[0], columns_of)));
         }
-        const Located logits =
-            writer_.append(node.name + ".concat", tensor::Concat{}, parts,
-                           graph_.value(node.outputs[0]).spec, parts.front().placed);
+        const Located logits = writer_.append(node.name + ".concat", tensor::Concat{}, parts,
+                                              graph_.value(node.outputs[0]).spec,
+                                              parts.front().placed, memory_of(parts.front()));
         settle(node.outputs[0], logits);
         return true;
     }
@@ -277,6 +306,10 @@ private:
         for (const Located& input : now.inputs) in.push_back(writer_.local_spec(input));
         const std::vector<Spec> out = tensor::infer(op, in);
         dispatch::OpCommand body = writer_.lowered(op, now.inputs, out, node.fidelity_group);
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            const auto memory = residence_.output(node, out[i], memory_of(now.inputs.front()));
+            if (memory) body.plan.outputs[i] = *memory;
+        }
         std::vector<Located> results;
         for (std::size_t i = 0; i < node.outputs.size(); ++i) {
             const ValueId id = node.outputs[i];
@@ -286,7 +319,9 @@ private:
                 continue;
             }
             // A value that is pinned elsewhere moves right away; its final place may be carried.
-            const bool settles = !moves(id, now.outputs[i]);
+            const auto rest = rest_of(id, out[i]);
+            const bool stays = !rest || *rest == body.plan.outputs[i];
+            const bool settles = stays && !moves(id, now.outputs[i]);
             const BufferRef ref =
                 settles ? result(id, out[i], now.outputs[i], body.plan.outputs[i])
                         : writer_.activation(graph_.value(id).name, out[i], graph_.value(id).spec,
@@ -334,9 +369,41 @@ private:
             const Placements need = pinned_places(id, value.placed);
             core::require(need == value.placed || !carried_.contains(id),
                           "the residual stream comes out where it is pinned");
+            // Logits leave their cores before anything gathers them (lm_head.py).
+            const bool logits = graph_.value(id).role == tensor::Role::Logits;
+            if (logits) value = rested(id, value);
             value = brought(id, value, need);
+            if (!logits) value = rested(id, value);
         }
         located_[id] = value;
+    }
+
+    // What is added to the stream stays where it is made until it is added.
+    Residence::Memory rest_of(ValueId id, const Spec& spec) const {
+        const bool term = graph_.value(id).role == tensor::Role::Residual && !carried_.contains(id);
+        return term ? Residence::Memory{} : residence_.rest(id, spec);
+    }
+
+    // Brings a value to the memory it rests in. One that is carried is moved into its buffer.
+    Located rested(ValueId id, const Located& value) {
+        const auto rest = rest_of(id, writer_.local_spec(value));
+        if (!rest || memory_of(value) == *rest) return value;
+        if (!carried_.contains(id)) return writer_.at_memory(graph_.value(id).name, value, rest);
+        const Spec spec = writer_.local_spec(value);
+        const tensor::ToMemory op{route_between(memory_of(value), *rest), spec.dtype};
+        const std::vector<Spec> out{spec};
+        dispatch::OpCommand body =
+            writer_.lowered(op, {value}, out, static_cast<int>(OpGroup::Other));
+        body.plan.outputs = {*rest};
+        const BufferRef ref = result(id, spec, value.placed, *rest);
+        body.outputs = {ref};
+        writer_.emit(graph_.value(id).name + std::string(suffix_of(op.route))).body =
+            std::move(body);
+        return {ref, value.placed};
+    }
+
+    dispatch::MemoryConfig memory_of(const Located& value) const {
+        return writer_.program.buffer(value.ref).memory;
     }
 
     // Norms that gather statistics only. False when the input is not sharded or the profile
@@ -354,8 +421,8 @@ private:
         }
         if (form != NormForm::GatherStatistics || axis < 0) return false;
 
-        const Located& x = inputs[0];
-        const Spec& spec = writer_.local_spec(x);
+        const Located x = resident(node, 0, inputs[0]);
+        const Spec spec = writer_.local_spec(x);
         const auto& norm = std::get<tensor::RmsNorm>(node.op);
         const std::int64_t ranks = mesh_.shape.extent(axis);
         const Spec all_stats{{spec.shape[0], tensor::kTileSide * ranks}, spec.dtype, spec.layout};
@@ -367,9 +434,9 @@ private:
         Placements gamma{};
         gamma[at(axis)] = Placement::sharded(0);
         const Located weight = persistent(node.inputs[1], gamma);
-        const Located y =
-            writer_.append(node.name, tensor::RmsNormApply{norm.epsilon}, {x, gathered, weight},
-                           graph_.value(node.outputs[0]).spec, x.placed);
+        const Located y = writer_.append(node.name, tensor::RmsNormApply{norm.epsilon},
+                                         {x, gathered, weight}, graph_.value(node.outputs[0]).spec,
+                                         x.placed, residence_.output(node, spec, memory_of(x)));
         settle(node.outputs[0], y);
         return true;
     }
@@ -379,6 +446,7 @@ private:
     void place_block(const tensor::Block& block) {
         block_ = &block;
         moved_.clear();
+        resided_.clear();
         std::erase_if(located_,
                       [this](const auto& entry) { return carried_.contains(entry.first); });
         writer_.begin_segment(block.name, block.first_layer, block.repeat);
@@ -390,19 +458,49 @@ private:
             tap.chips = dispatch::holders(
                 writer_.program.buffer({carried_buffer_, Instance::CarryOut}), mesh_.shape);
         }
-        if (&block == &graph_.blocks.back()) keep_outputs();
         const bool more = &block != &graph_.blocks.back();
+        if (!more) keep_outputs();
         set_lifetimes(writer_.program, writer_.segment(), [&](BufferRef ref) {
+            if (shared_.contains(ref.buffer)) return true;
             // The stream goes on to the next layer; the first block's output is not read there.
             return more && ref.buffer == carried_buffer_ &&
                    (ref.instance == Instance::CarryOut || block.carry_in.value < 0);
         });
+        if (&block == &graph_.blocks.front()) share();
+        if (more) return;
+        for (const std::int32_t buffer : shared_) {
+            writer_.segment().commands.back().releases.push_back({buffer, Instance::Only});
+        }
+    }
+
+    // What the first block makes for the layers (rows of rotary tables) lives until the step ends.
+    void share() {
+        std::set<ValueId> read;
+        for (std::size_t i = 1; i < graph_.blocks.size(); ++i) {
+            for (const tensor::Node& node : graph_.blocks[i].nodes) {
+                read.insert(node.inputs.begin(), node.inputs.end());
+            }
+        }
+        for (const auto& [id, value] : located_) {
+            const bool made = graph_.value(id).kind == ValueKind::Computed;
+            if (made && read.contains(id) && !carried_.contains(id))
+                shared_.insert(value.ref.buffer);
+        }
+        for (dispatch::Command& command : writer_.segment().commands) {
+            std::erase_if(command.releases,
+                          [this](BufferRef ref) { return shared_.contains(ref.buffer); });
+        }
     }
 
     // Results the host reads live as long as the model, like inputs.
     void keep_outputs() {
         for (const ValueId id : graph_.outputs) {
-            const Located value = located_.at(id);
+            Located value = located_.at(id);
+            if (memory_of(value).type != mesh::BufferType::Dram) {
+                // Frees L1 for what comes after the step (model.py: logits to DRAM).
+                value = writer_.at_memory(tensor_output_name(id), value,
+                                          dispatch::MemoryConfig{mesh::BufferType::Dram});
+            }
             Buffer& buffer = writer_.program.buffers[static_cast<std::size_t>(value.ref.buffer)];
             buffer.name = options_.name + "." + tensor_output_name(id);
             buffer.kind = ValueKind::State;
@@ -424,10 +522,13 @@ private:
     ProgramWriter writer_;
     std::set<ValueId> carried_;
     std::int32_t carried_buffer_ = -1;
+    Residence residence_;
     const tensor::Block* block_ = nullptr;
     std::map<std::pair<ValueId, std::string>, std::int32_t> persistent_;
     std::map<ValueId, Located> located_;
     std::map<std::pair<ValueId, std::string>, Located> moved_;
+    std::map<std::pair<std::int32_t, std::string>, Located> resided_;
+    std::set<std::int32_t> shared_;
 };
 
 }  // namespace

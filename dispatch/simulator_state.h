@@ -54,6 +54,10 @@ struct Simulator::State {
 
     void run_op(const Enqueued& enqueued, const ChipBindings& bindings, QueueId id);
     void run_collective(const Enqueued& enqueued, QueueId id);
+    /// A part of the program before it: no gap, no launch of its own.
+    bool continues(const Command& command) const;
+    /// What a part of a program takes behind the part before it on a chip.
+    core::Picoseconds continued(const Command& command, const OpTime& time, std::int32_t at) const;
     void note_program(const Enqueued& enqueued, QueueId id, std::int32_t at, Span span);
     void note_kind(const std::string& kind, const std::string& bound, Span span);
     void note_hang(const std::string& waits_for);
@@ -73,6 +77,8 @@ struct Simulator::State {
     core::SimTime pcie_read;
     std::array<Queue, 2> queues;
     std::vector<std::optional<core::SimTime>> last_end;  // per chip and sub-device
+    std::string last_fused;        // the program that the last command was a part of
+    std::vector<Span> last_spans;  // of that command, per chip
     std::vector<SubDeviceId> stall_group;
     std::map<EventId, std::vector<core::SimTime>> events;  // per chip; the latest ones
     std::vector<bool> recorded;                            // by event

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "model/lifetimes.h"
+#include "model/persistents.h"
 #include "model/program_writer.h"
 #include "model/residence.h"
 #include "model/transitions.h"
@@ -15,34 +16,12 @@ namespace {
 using dispatch::Buffer;
 using dispatch::BufferRef;
 using dispatch::Instance;
-using dispatch::Owner;
 using tensor::Placement;
 using tensor::Spec;
 using tensor::ValueId;
 using tensor::ValueKind;
 
 constexpr std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
-Owner owner_of(tensor::Role role, ValueKind kind) {
-    if (kind == ValueKind::Input) return Owner::Inputs;
-    switch (role) {
-        case tensor::Role::EmbeddingTable:
-            return Owner::Embedding;
-        case tensor::Role::NormWeight:
-        case tensor::Role::HeadNormWeight:
-            return Owner::Norms;
-        case tensor::Role::RopeTable:
-            return Owner::RopeTables;
-        case tensor::Role::WeightLmHead:
-            return Owner::LmHead;
-        case tensor::Role::KvCache:
-        case tensor::Role::LatentCache:
-        case tensor::Role::ConvState:
-            return Owner::KvCache;
-        default:
-            return kind == ValueKind::Weight ? Owner::Weights : Owner::Activations;
-    }
-}
 
 class Partitioner {
 public:
@@ -54,6 +33,7 @@ public:
           mesh_(mesh),
           options_(options),
           writer_(profile, precision, mesh, options.worker_grid, options.name, graph.phase),
+          persistents_(graph, writer_, options.name),
           residence_(graph, profile, options.worker_grid) {
         for (const tensor::Block& block : graph.blocks) {
             if (block.carry_in.value >= 0) carried_.insert(block.carry_in);
@@ -68,58 +48,6 @@ public:
 
 private:
     // --- values and buffers ---
-
-    // Weights, caches, inputs: one buffer per (value, placement), alive as long as the model.
-    Located persistent(ValueId id, const Placements& placed) {
-        const tensor::Value& value = graph_.value(id);
-        std::string name = value.name;
-        if (value.per_layer) {
-            // Layers of another segment have buffers of their own.
-            name = "layers." + std::to_string(block_->first_layer) + "-" +
-                   std::to_string(block_->first_layer + block_->repeat - 1) +
-                   name.substr(name.find('.'));
-        }
-        if (value.kind == ValueKind::Input) name = options_.name + "." + name;
-        if (value.role == tensor::Role::NormWeight && placed != Placements{}) name += ".sharded";
-        const auto key = std::make_pair(id, name);
-        const Instance instance = value.per_layer ? Instance::Layer : Instance::Only;
-        if (const auto found = persistent_.find(key); found != persistent_.end()) {
-            return {{found->second, instance}, placed};
-        }
-        Buffer buffer;
-        buffer.name = name;
-        buffer.global = value.spec;
-        buffer.spec = writer_.shard(value.spec, placed, name);
-        buffer.placement = placed;
-        buffer.memory = value.kind == ValueKind::Weight ? weight_memory(profile_, value.role)
-                                                        : dispatch::MemoryConfig{};
-        buffer.owner = owner_of(value.role, value.kind);
-        buffer.kind = value.kind;
-        buffer.instances = value.per_layer ? block_->repeat : 1;
-        buffer.first_layer = value.per_layer ? block_->first_layer : 0;
-        buffer.sources = value.sources;
-        const std::int32_t index = writer_.add_buffer(std::move(buffer));
-        persistent_.emplace(key, index);
-        return {{index, instance}, placed};
-    }
-
-    // Columns [first, first + count) of every chip's part of the LM head: one split of it.
-    Located lm_head_split(ValueId id, const Placements& placed, std::size_t index,
-                          std::int64_t first, std::int64_t count) {
-        const tensor::Value& value = graph_.value(id);
-        Buffer buffer;
-        buffer.name = value.name + "." + std::to_string(index);
-        buffer.global = value.spec;
-        buffer.spec = writer_.shard(value.spec, placed, buffer.name);
-        buffer.spec.shape.set(1, count);
-        buffer.first_column = first;
-        buffer.placement = placed;
-        buffer.memory = weight_memory(profile_, value.role);
-        buffer.owner = owner_of(value.role, value.kind);
-        buffer.kind = value.kind;
-        buffer.sources = value.sources;
-        return {{writer_.add_buffer(std::move(buffer)), Instance::Only}, placed};
-    }
 
     // The buffer a node writes: carried, an output of the program, or a plain activation.
     BufferRef result(ValueId id, const Spec& local, const Placements& placed,
@@ -147,7 +75,8 @@ private:
     Located locate(ValueId id) {
         const tensor::Value& value = graph_.value(id);
         if (value.kind != ValueKind::Computed) {
-            return persistent(id, placement_of(profile_, value.role, graph_.phase));
+            return persistents_.place(*block_, id,
+                                      placement_of(profile_, value.role, graph_.phase));
         }
         if (const auto found = located_.find(id); found != located_.end()) return found->second;
         core::require(carried_.contains(id), "a value is made before it is used");
@@ -266,7 +195,7 @@ private:
             return;
         }
         if (std::holds_alternative<tensor::RmsNorm>(node.op)) {
-            inputs[1] = persistent(node.inputs[1], {});
+            inputs[1] = persistents_.place(*block_, node.inputs[1], {});
         }
         const Ready now = ready(node, std::move(inputs));
         emit_node(node, with_payload(node, now.outputs), now);
@@ -283,8 +212,8 @@ private:
         std::vector<Located> parts;
         for (std::int64_t first = 0; first < columns; first += profile_.lm_head_columns) {
             const std::int64_t count = std::min(profile_.lm_head_columns, columns - first);
-            const Ready now =
-                ready(node, {x, lm_head_split(weight, placed, parts.size(), first, count)});
+            const Ready now = ready(
+                node, {x, persistents_.lm_head_split(weight, placed, parts.size(), first, count)});
             const Spec part{{graph_.value(node.outputs[0]).spec.shape[0], count}};
             const std::string label = node.name + "." + std::to_string(parts.size());
             const Spec columns_of{{part.shape[0], count}};
@@ -332,7 +261,24 @@ private:
         const core::Bytes scratch = tensor::scratch(op, in, {});
         if (scratch.value > 0) body.scratch = scratch_buffer(node.name, scratch);
         writer_.emit(node.name).body = std::move(body);
+        fuse_gather_and_wo(node);
         for (std::size_t i = 0; i < node.outputs.size(); ++i) settle(node.outputs[i], results[i]);
+    }
+
+    // use_fused_all_gather_matmul: the gather before a column-parallel wo and wo are one program of
+    // a decode step; the product takes the chips' parts as they arrive.
+    void fuse_gather_and_wo(const tensor::Node& node) {
+        std::vector<dispatch::Command>& commands = writer_.segment().commands;
+        const bool wo = std::holds_alternative<tensor::Linear>(node.op) &&
+                        graph_.value(node.inputs[1]).role == tensor::Role::WeightO;
+        const bool fuses = profile_.wo == Profile::AttentionOut::ColumnParallel &&
+                           graph_.phase == tensor::Phase::Decode;
+        if (!wo || !fuses || commands.size() < 2) return;
+        dispatch::Command& gather = commands[commands.size() - 2];
+        const auto* before = std::get_if<dispatch::CollectiveCommand>(&gather.body);
+        if (before == nullptr) return;
+        gather.fused = {"AllGatherMatmulAsync", 1};
+        commands.back().fused = {"AllGatherMatmulAsync", before->collective.ranks};
     }
 
     // What an op needs while it runs, in DRAM as intermediate tensors of prefill are.
@@ -390,15 +336,11 @@ private:
         if (!rest || memory_of(value) == *rest) return value;
         if (!carried_.contains(id)) return writer_.at_memory(graph_.value(id).name, value, rest);
         const Spec spec = writer_.local_spec(value);
-        const tensor::ToMemory op{route_between(memory_of(value), *rest), spec.dtype};
-        const std::vector<Spec> out{spec};
-        dispatch::OpCommand body =
-            writer_.lowered(op, {value}, out, static_cast<int>(OpGroup::Other));
-        body.plan.outputs = {*rest};
+        dispatch::OpCommand body = writer_.moved(value, *rest);
+        const auto route = std::get<tensor::ToMemory>(body.op).route;
         const BufferRef ref = result(id, spec, value.placed, *rest);
         body.outputs = {ref};
-        writer_.emit(graph_.value(id).name + std::string(suffix_of(op.route))).body =
-            std::move(body);
+        writer_.emit(graph_.value(id).name + std::string(suffix_of(route))).body = std::move(body);
         return {ref, value.placed};
     }
 
@@ -433,7 +375,7 @@ private:
         const Located gathered = all_gather(writer_, node.name + ".stats", stats, axis);
         Placements gamma{};
         gamma[at(axis)] = Placement::sharded(0);
-        const Located weight = persistent(node.inputs[1], gamma);
+        const Located weight = persistents_.place(*block_, node.inputs[1], gamma);
         const Located y = writer_.append(node.name, tensor::RmsNormApply{norm.epsilon},
                                          {x, gathered, weight}, graph_.value(node.outputs[0]).spec,
                                          x.placed, residence_.output(node, spec, memory_of(x)));
@@ -522,9 +464,9 @@ private:
     ProgramWriter writer_;
     std::set<ValueId> carried_;
     std::int32_t carried_buffer_ = -1;
+    Persistents persistents_;
     Residence residence_;
     const tensor::Block* block_ = nullptr;
-    std::map<std::pair<ValueId, std::string>, std::int32_t> persistent_;
     std::map<ValueId, Located> located_;
     std::map<std::pair<ValueId, std::string>, Located> moved_;
     std::map<std::pair<std::int32_t, std::string>, Located> resided_;

@@ -125,9 +125,27 @@ Located ProgramWriter::at_memory(const std::string& label, const Located& from,
         program.buffers[static_cast<std::size_t>(from.ref.buffer)].memory = *memory;
         return from;
     }
-    const tensor::ToMemory op{route_between(here.memory, *memory), here.spec.dtype};
-    return append(label + std::string(suffix_of(op.route)), op, {from}, here.global, from.placed,
-                  memory);
+    dispatch::OpCommand body = moved(from, *memory);
+    const std::string name =
+        label + std::string(suffix_of(std::get<tensor::ToMemory>(body.op).route));
+    body.outputs = {activation(name, here.spec, here.global, from.placed, *memory)};
+    const BufferRef ref = body.outputs.front();
+    emit(name).body = std::move(body);
+    return {ref, from.placed};
+}
+
+dispatch::OpCommand ProgramWriter::moved(const Located& from,
+                                         const dispatch::MemoryConfig& memory) const {
+    const Buffer& here = program.buffer(from.ref);
+    const tensor::ToMemory op{route_between(here.memory, memory), here.spec.dtype};
+    dispatch::OpCommand body = lowered(op, {from}, {here.spec}, static_cast<int>(OpGroup::Other));
+    body.plan.outputs = {memory};
+    const std::int32_t shards = std::max(here.memory.shards, memory.shards);
+    if (shards == 0) return body;
+    const std::int32_t columns = std::min(shards, worker_grid_.x);
+    body.plan.cores = shards;
+    body.plan.grid = {columns, (shards + columns - 1) / columns};
+    return body;
 }
 
 }  // namespace model

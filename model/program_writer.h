@@ -52,6 +52,8 @@ public:
     /// The op on these inputs, lowered for the chip; outputs are the caller's to fill in.
     dispatch::OpCommand lowered(const tensor::Op& op, const std::vector<Located>& inputs,
                                 const std::vector<tensor::Spec>& out, int fidelity_group) const;
+    /// The program that brings `from` to `memory`; it runs on the cores of the sharded side.
+    dispatch::OpCommand moved(const Located& from, const dispatch::MemoryConfig& memory) const;
     /// Appends an op with one output whose whole value is `global`.
     /// It is left at `memory` where one is given.
     Located append(const std::string& label, const tensor::Op& op,

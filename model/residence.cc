@@ -107,6 +107,7 @@ Residence::Memory Residence::before_gather(tensor::ValueId id) const {
 Residence::Memory Residence::width(std::int64_t cores, const Spec& spec) const {
     if (cores <= 0 || spec.shape.rank() != 2 || spec.tile_rows() != 1) return {};
     const std::int64_t shards = std::min(cores, spec.tile_cols());
+    if (shards > grid_.cores()) return {};  // the software's grid is larger than this device's
     if (core::ceil_div(spec.tile_cols(), shards) > kWidestShardTiles) return {};
     return MemoryConfig{BufferType::L1, MemoryLayout::WidthSharded,
                         static_cast<std::int32_t>(shards)};

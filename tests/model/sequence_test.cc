@@ -75,7 +75,7 @@ Calls attention_t3k() {
         {"11a all_gather_matmul_async to DECODE_RESIDUAL",
          {"all_gather [32, 4096] bf16 L1_WIDTH_SHARDED 8",
           "Matmul [32, 512] bf16 L1_WIDTH_SHARDED 16"},
-         "one program on the device, two commands here"},
+         "one program on the device and for the clock, in two parts"},
         {"12 add", {"BinaryNg [32, 512] bf16 L1_WIDTH_SHARDED 16"}}};
 }
 
@@ -114,8 +114,11 @@ Calls epilogue_t3k() {
         {"to_memory_config(DRAM)", {"Copy [32, 128256] bf16 DRAM_INTERLEAVED"}}};
 }
 
+// All 64 cores of a row of grids compute: commands come through ethernet cores.
 Deployment llama_8b_on(const char* mesh) {
-    return deployed(kLlama8B, mesh, "Llama-3.1-8B", users(32));
+    DeploymentOptions options = users(32);
+    options.device.dispatch_core = mesh::DispatchCore::Ethernet;
+    return deployed(kLlama8B, mesh, "Llama-3.1-8B", options);
 }
 
 TEST(Sequence, llama_8b_on_a_t3k_decodes_as_published) {
@@ -140,6 +143,19 @@ TEST(Sequence, a_program_without_one_of_its_reshards_is_another) {
         EXPECT_NE(sequence_of(*program, without), published);
     }
     EXPECT_EQ(seen, 3u);
+}
+
+TEST(Sequence, the_gather_before_wo_and_wo_are_one_program) {
+    // Launched once; the product takes the parts of 8 chips as they arrive. Nothing else is fused.
+    const auto program = llama_8b_on("t3k").decode();
+    std::vector<std::pair<std::string, std::int32_t>> parts;
+    for (const dispatch::Command& command : program->segments.at(1).commands) {
+        if (command.fused.program.empty()) continue;
+        EXPECT_EQ(command.fused.program, "AllGatherMatmulAsync");
+        parts.emplace_back(command.label, command.fused.slices);
+    }
+    EXPECT_EQ(parts, (std::vector<std::pair<std::string, std::int32_t>>{
+                         {"attention.concat_heads.all_gather", 1}, {"attention.wo", 8}}));
 }
 
 TEST(Sequence, one_chip_reshards_where_neighbours_use_other_cores) {
@@ -188,7 +204,7 @@ TEST(Sequence, wo_without_the_fused_gather_scatters_its_sums) {
                                         "NLPConcatHeadsDecode [32, 384] bf16 "
                                         "L1_WIDTH_SHARDED 3");
     ASSERT_NE(from, layer.end());
-    EXPECT_EQ(Lines(from + 1, from + 4), (Lines{"Matmul [32, 3072] bf16 L1_WIDTH_SHARDED 32",
+    EXPECT_EQ(Lines(from + 1, from + 4), (Lines{"Matmul [32, 3072] bf16 L1_WIDTH_SHARDED 3",
                                                 "reduce_scatter [32, 384] bf16 L1_WIDTH_SHARDED 12",
                                                 "BinaryNg [32, 384] bf16 L1_WIDTH_SHARDED 12"}));
 }

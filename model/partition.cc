@@ -239,6 +239,7 @@ private:
             const auto memory = residence_.output(node, out[i], memory_of(now.inputs.front()));
             if (memory) body.plan.outputs[i] = *memory;
         }
+        writer_.run_on_shards(body);
         std::vector<Located> results;
         for (std::size_t i = 0; i < node.outputs.size(); ++i) {
             const ValueId id = node.outputs[i];

@@ -106,6 +106,7 @@ Located ProgramWriter::append(const std::string& label, const tensor::Op& op,
     const std::vector<Spec> out = tensor::infer(op, in);
     dispatch::OpCommand body = lowered(op, inputs, out, static_cast<int>(OpGroup::Other));
     if (memory) body.plan.outputs.front() = *memory;
+    run_on_shards(body);
     const BufferRef ref = activation(label, out.front(), global, placed, body.plan.outputs.front());
     body.outputs = {ref};
     emit(label).body = std::move(body);
@@ -140,12 +141,23 @@ dispatch::OpCommand ProgramWriter::moved(const Located& from,
     const tensor::ToMemory op{route_between(here.memory, memory), here.spec.dtype};
     dispatch::OpCommand body = lowered(op, {from}, {here.spec}, static_cast<int>(OpGroup::Other));
     body.plan.outputs = {memory};
-    const std::int32_t shards = std::max(here.memory.shards, memory.shards);
-    if (shards == 0) return body;
+    run_on_shards(body);
+    return body;
+}
+
+void ProgramWriter::run_on_shards(dispatch::OpCommand& body) const {
+    const bool own_cores = std::holds_alternative<tensor::Linear>(body.op) ||
+                           std::holds_alternative<tensor::SdpaDecode>(body.op) ||
+                           std::holds_alternative<tensor::Experts>(body.op) ||
+                           std::holds_alternative<tensor::Opaque>(body.op);
+    if (own_cores) return;
+    std::int32_t shards = 0;
+    for (const auto& memory : body.plan.inputs) shards = std::max(shards, memory.shards);
+    for (const auto& memory : body.plan.outputs) shards = std::max(shards, memory.shards);
+    if (shards == 0) return;
     const std::int32_t columns = std::min(shards, worker_grid_.x);
     body.plan.cores = shards;
     body.plan.grid = {columns, (shards + columns - 1) / columns};
-    return body;
 }
 
 }  // namespace model

@@ -52,7 +52,10 @@ public:
     /// The op on these inputs, lowered for the chip; outputs are the caller's to fill in.
     dispatch::OpCommand lowered(const tensor::Op& op, const std::vector<Located>& inputs,
                                 const std::vector<tensor::Spec>& out, int fidelity_group) const;
-    /// The program that brings `from` to `memory`; it runs on the cores of the sharded side.
+    /// Programs on sharded L1 tensors run on the cores that hold the most shards of them; matmuls,
+    /// attention and what `lower` knows no place for have cores of their own.
+    void run_on_shards(dispatch::OpCommand& body) const;
+    /// The program that brings `from` to `memory`.
     dispatch::OpCommand moved(const Located& from, const dispatch::MemoryConfig& memory) const;
     /// Appends an op with one output whose whole value is `global`.
     /// It is left at `memory` where one is given.

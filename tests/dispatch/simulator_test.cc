@@ -405,29 +405,19 @@ TEST_F(SimulatorTest, a_collective_carries_the_bytes_of_its_plan_each_time) {
 }
 
 TEST_F(SimulatorTest, parts_of_one_program_are_launched_once_and_overlap_by_slices) {
-    // A gather of 4 chips and what works on it: alone, as one program, and as the slices land.
-    const auto ended = [this](std::string fused, std::int32_t slices) {
-        bindings.resize(4);
+    // A gather of 4 chips, then work on all of it, or (slices) on what has landed.
+    bindings.resize(4);
+    const auto ended = [this](const char* fused, std::int32_t slices) {
         Simulator simulator(row_of(4, free_host()), {});
-        const auto gather = gather_program(4);
-        const auto add = add_program(40);
-        only_command(*gather).fused = {fused, 1};
-        only_command(*add).fused = {fused, slices};
+        const auto gather = gather_program(4), add = add_program(40);
+        only_command(*gather).fused = only_command(*add).fused = {fused, slices};
         run(simulator, gather);
-        run(simulator, add);
+        if (slices > 0) run(simulator, add);
         return since_start(simulator.device_done());
     };
-    const Picoseconds alone = ended("", 1);
-    const Picoseconds one_program = ended("AllGatherMatmulAsync", 1);
-    const mesh::ChipSpec chip = row_of(4, free_host()).system.chip;
-    EXPECT_EQ(alone - one_program, chip.launch.traced_gap);
-    // The work takes longer than the gather: what is left of it comes after.
-    bindings.resize(4);
-    Simulator gather_only(row_of(4, free_host()), {});
-    run(gather_only, gather_program(4));
-    const Picoseconds gather = since_start(gather_only.device_done());
-    const Picoseconds work = one_program - gather;
-    EXPECT_EQ(ended("AllGatherMatmulAsync", 4) - gather, std::max(work / 4, work - gather));
+    const Picoseconds gather = ended("", 0), whole = ended("both", 1), work = whole - gather;
+    EXPECT_EQ(ended("", 1) - whole, row_of(4).system.chip.launch.traced_gap);
+    EXPECT_EQ(ended("both", 4) - gather, std::max(work / 4, work - gather));
 }
 
 TEST_F(SimulatorTest, a_collective_waits_for_its_latest_chip) {

@@ -142,7 +142,7 @@ TEST(PartitionDecode1d, one_chip_has_the_same_ops_and_no_collective) {
     // The one-device graph as it stands.
     const Deployment one = deployed(kLlama8B, "n150", "Llama-3.1-8B", batch_of(32));
     Lines expected = layer_of(*deployed(kLlama8B, "n300", "Llama-3.1-8B", batch_of(32)).decode());
-    // But for reshards between cores, which a collective saves by writing where its reader is.
+    // But for reshards: a collective writes where its reader is.
     const auto moves = [](const std::string& line) {
         return line.find(" axis ") != line.npos || line.find(": Reshard") != line.npos;
     };
@@ -151,7 +151,6 @@ TEST(PartitionDecode1d, one_chip_has_the_same_ops_and_no_collective) {
     EXPECT_EQ(std::ranges::count_if(layer, moves), 2);
     std::erase_if(layer, moves);
     EXPECT_EQ(names_of(layer), names_of(expected));
-    EXPECT_EQ(expected.size(), 19u);
 }
 
 // --- decode on the Galaxy ---
@@ -346,7 +345,7 @@ TEST(PartitionPrefillGalaxy, a_prompt_stays_whole_on_every_column) {
     const auto program = deployment.prefill(1024, StepShape::Chunk::First);
     const Lines layer = layer_of(*program);
     for (const std::string& line : layer) {
-        EXPECT_EQ(line.find("MeshPartition"), line.npos) << line;
+        EXPECT_EQ(line.find("partition: "), line.npos) << line;
         EXPECT_EQ(line.find("merge_rows"), line.npos) << line;
     }
     EXPECT_EQ(layer.size(), 35u);  // three casts among them

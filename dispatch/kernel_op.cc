@@ -50,6 +50,9 @@ void ask(Asked& asked, const tensor::RmsNorm&) { asked.question.kind = KernelKin
 void ask(Asked& asked, const tensor::RmsNormStats&) { asked.question.kind = KernelKind::NormStats; }
 void ask(Asked& asked, const tensor::RmsNormApply&) { asked.question.kind = KernelKind::NormApply; }
 void ask(Asked& asked, const tensor::LastRows&) { copy(asked); }
+void ask(Asked& asked, const tensor::FirstRows&) { copy(asked); }
+void ask(Asked& asked, const tensor::SpreadRows&) { asked.question.kind = KernelKind::SwapRows; }
+void ask(Asked& asked, const tensor::Untilize&) { asked.question.kind = KernelKind::Untilize; }
 void ask(Asked& asked, const tensor::MeshPartition&) { copy(asked); }
 void ask(Asked& asked, const tensor::MergeRows&) { copy(asked); }
 void ask(Asked& asked, const tensor::Concat&) { copy(asked); }
@@ -57,6 +60,24 @@ void ask(Asked& asked, const tensor::Add&) { asked.question.kind = KernelKind::B
 void ask(Asked& asked, const tensor::AddBias&) { asked.question.kind = KernelKind::Binary; }
 void ask(Asked& asked, const tensor::SumParts&) { asked.question.kind = KernelKind::Reduce; }
 void ask(Asked& asked, const tensor::Route&) { asked.question.kind = KernelKind::Choose; }
+
+void ask(Asked& asked, const tensor::ToMemory& op) {
+    using Route = tensor::ToMemory::Route;
+    switch (op.route) {
+        case Route::InterleavedToSharded:
+            asked.question.kind = KernelKind::InterleavedToSharded;
+            break;
+        case Route::ShardedToInterleaved:
+            asked.question.kind = KernelKind::ShardedToInterleaved;
+            break;
+        case Route::Reshard:
+            asked.question.kind = KernelKind::Reshard;
+            break;
+        case Route::Copy:
+            asked.question.kind = KernelKind::Copy;
+            break;
+    }
+}
 
 void ask(Asked& asked, const tensor::GatedMul& op) {
     const bool cheap = op.activation == tensor::Activation::Relu;
@@ -100,7 +121,6 @@ void ask(Asked& asked, const tensor::ConcatHeads& op) {
     asked.question.pieces = ceil_div(x.shape[1], cores) * face_rows(x.shape[0], x.shape.cols());
 }
 
-// The tables of a decode step are gathered once for all layers and lie with the users' heads.
 void ask(Asked& asked, const tensor::RotaryEmbedding& op) {
     asked.question.kind = KernelKind::Rotary;
     if (op.phase != Phase::Decode) {
@@ -109,7 +129,6 @@ void ask(Asked& asked, const tensor::RotaryEmbedding& op) {
             static_cast<std::int32_t>(std::clamp<std::int64_t>(rows, 1, asked.plan.cores));
         return;
     }
-    asked.question.in.back().memory = asked.question.in[0].memory;
     keep_by_user(asked, asked.in[0].shape[0]);
 }
 

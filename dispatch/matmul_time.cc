@@ -232,8 +232,11 @@ OpTime bank_time(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::C
     if (in_dram(plan.outputs, 0)) rest += specs.out.bytes();
     // A bank gives 1/banks of the rate; written so that the rate stays whole.
     const core::Bytes of_all = tensor::tile_bytes(specs.weight.dtype) * (tiles * chip.dram.banks);
+    const double reached =
+        static_cast<double>(chip.dram.sharded.value) * chip.kernels->matmul.bank_share;
     return {.compute = core::duration(core::Cycles{cycles} * tiles, chip.clock),
-            .dram = of_all / chip.dram.sharded + rest / chip.dram.interleaved};
+            .dram = of_all / core::BytesPerSecond{std::llround(reached)} +
+                    rest / chip.dram.interleaved};
 }
 
 }  // namespace

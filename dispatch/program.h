@@ -114,6 +114,12 @@ struct Command {
     std::vector<BufferRef> releases;
     /// A persistent program (a prefetcher) never completes: it keeps its sub-device for good.
     enum class Completion { Normal, Persistent } completion = Completion::Normal;
+    /// Neighbours of the same name are parts of one program on the device, which is launched once.
+    /// slices > 1: works on that many slices of what the part before it lands, as they land.
+    struct Fused {
+        std::string program;
+        std::int32_t slices = 1;
+    } fused = {};
     /// The chips a program is placed on (row-major, ascending); empty: every chip of the mesh.
     std::vector<std::int32_t> chips;
 };

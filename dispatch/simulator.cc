@@ -46,6 +46,7 @@ Simulator::State::State(const fabric::Mesh& on, SimulatorOptions with)
       collectives(mesh),
       last_end(static_cast<std::size_t>(mesh.chip_count()) * kMaxSubDevices),
       rings(last_end.size()),
+      last_spans(static_cast<std::size_t>(mesh.chip_count())),
       all_chips(static_cast<std::size_t>(mesh.chip_count())),
       spans(all_chips.size()),
       ready(all_chips.size()) {
@@ -135,15 +136,32 @@ void Simulator::State::run_op(const Enqueued& enqueued, const ChipBindings& bind
     const bool persistent = command.completion == Command::Completion::Persistent;
     const auto& chips = command.chips.empty() ? all_chips : command.chips;
     for (const std::int32_t at : chips) {
-        const core::SimTime start = start_of_program(id, at, command.sub_device);
+        const bool part = continues(command);
+        const core::SimTime start = part ? last_spans[static_cast<std::size_t>(at)].end
+                                         : start_of_program(id, at, command.sub_device);
         const OpTime& time = times[static_cast<std::size_t>(at)];
-        const Span span{start, persistent ? kNeverTime : after(start, time.total())};
+        const core::Picoseconds takes = part ? continued(command, time, at) : time.total();
+        const Span span{start, persistent ? kNeverTime : after(start, takes)};
         note_program(enqueued, id, at, span, time);
         if (at == 0) {
             note_kind(std::string(tensor::name(std::get<OpCommand>(command.body).op)), time.bound(),
                       span);
         }
     }
+}
+
+bool Simulator::State::continues(const Command& command) const {
+    return !command.fused.program.empty() && command.fused.program == last_fused;
+}
+
+// Slices that landed earlier are worked on while later ones travel; the last comes after.
+core::Picoseconds Simulator::State::continued(const Command& command, const OpTime& time,
+                                              std::int32_t at) const {
+    const core::Picoseconds work = std::max({time.compute, time.dram, time.l1});
+    const std::int32_t slices = command.fused.slices;
+    const Span& before = last_spans[static_cast<std::size_t>(at)];
+    if (slices <= 1 || before.end == kNeverTime) return work;
+    return std::max(work / slices, work - (before.end - before.start));
 }
 
 void Simulator::State::run_collective(const Enqueued& enqueued, QueueId id) {
@@ -153,7 +171,8 @@ void Simulator::State::run_collective(const Enqueued& enqueued, QueueId id) {
     core::SimTime earliest = kNeverTime;
     for (const std::int32_t at : all_chips) {
         Span& span = spans[static_cast<std::size_t>(at)];
-        span.start = start_of_program(id, at, command.sub_device);
+        span.start = continues(command) ? last_spans[static_cast<std::size_t>(at)].end
+                                        : start_of_program(id, at, command.sub_device);
         earliest = std::min(earliest, span.start);
     }
     for (std::size_t at = 0; at < spans.size(); ++at) {
@@ -162,7 +181,9 @@ void Simulator::State::run_collective(const Enqueued& enqueued, QueueId id) {
     }
     const CollectiveClock::Timing& timing = collectives.time(body.collective, body.axis, ready);
     const core::Picoseconds floor =
-        std::max(chip.launch.launch_floor - chip.launch.traced_gap, core::Picoseconds{});
+        continues(command)
+            ? core::Picoseconds{}
+            : std::max(chip.launch.launch_floor - chip.launch.traced_gap, core::Picoseconds{});
     for (const std::int32_t at : all_chips) {
         Span& span = spans[static_cast<std::size_t>(at)];
         const core::Picoseconds done = timing.done[static_cast<std::size_t>(at)];
@@ -180,7 +201,9 @@ void Simulator::State::note_program(const Enqueued& enqueued, QueueId id, std::i
     const SubDeviceId sub_device = enqueued.command->sub_device;
     const std::size_t index = slot(at, sub_device);
     last_end[index] = span.end;
-    if (chip.kernels && chip.kernels->launch.config_ring.value > 0 && launch.ring.value > 0) {
+    last_spans[static_cast<std::size_t>(at)] = span;
+    const bool holds_ring = chip.kernels && chip.kernels->launch.config_ring.value > 0;
+    if (holds_ring && launch.ring.value > 0 && !continues(*enqueued.command)) {
         rings[index].push_back({launch.ring, span.end});
     }
     queue(id).programs[index] = span.end;
@@ -257,6 +280,7 @@ void Simulator::run(const Enqueued& enqueued, const ChipBindings& bindings, Queu
         state.run_collective(enqueued, queue);
     }
     if (origin == Origin::Eager) state.note_in_flight(queue);
+    state.last_fused = enqueued.command->fused.program;
 }
 
 void Simulator::write(const Operand& to, const HostData&, QueueId queue) {

@@ -69,6 +69,10 @@ struct Simulator::State {
 
     void run_op(const Enqueued& enqueued, const ChipBindings& bindings, QueueId id);
     void run_collective(const Enqueued& enqueued, QueueId id);
+    /// A part of the program before it: no gap, no launch of its own.
+    bool continues(const Command& command) const;
+    /// What a part of a program takes behind the part before it on a chip.
+    core::Picoseconds continued(const Command& command, const OpTime& time, std::int32_t at) const;
     void note_program(const Enqueued& enqueued, QueueId id, std::int32_t at, Span span,
                       const OpTime& parts = {});
     void note_kind(const std::string& kind, const std::string& bound, Span span);
@@ -92,6 +96,8 @@ struct Simulator::State {
     std::vector<std::deque<Held>> rings;                 // per chip and sub-device, oldest first
     LaunchCost launch;                                   // of the program that is being run
     std::vector<Reach> reach;                            // per chip
+    std::string last_fused;        // the program that the last command was a part of
+    std::vector<Span> last_spans;  // of that command, per chip
     std::vector<SubDeviceId> stall_group;
     std::map<EventId, std::vector<core::SimTime>> events;  // per chip; the latest ones
     std::vector<bool> recorded;                            // by event

@@ -40,10 +40,10 @@ struct CommandStream {
 
 struct TraceCosts {
     /// Argument words per core that no KernelPlan counts: what the kernels of an op take beyond
-    /// the plan's guess, and the layout changes between ops that a Program does not have. Any value
-    /// from 17 to 20 gives nearly the same bytes, because 16 B (4 words) are the unit.
-    /// Calibrated on one total: 36,410,368 B, Llama-3.1-8B on N300, decode and five prefill lengths
-    /// (tenstorrent/tt-inference-server #1839). docs/trace-region.md has the other totals.
+    /// the plan's guess. Any value from 17 to 20 gives nearly the same bytes, because 16 B (4
+    /// words) are the unit. Calibrated on one total: 36,410,368 B, Llama-3.1-8B on N300, decode and
+    /// five prefill lengths (tenstorrent/tt-inference-server #1839). docs/trace-region.md has the
+    /// other totals.
     std::int64_t uncounted_args = 20;
     std::int32_t processors = 5;  // binaries of a kernel group: two data movement, three compute
     core::Bytes launch_message{112};     // launch_msg_t, tt_metal/hw/inc/hostdev/dev_msgs.h

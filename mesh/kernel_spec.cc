@@ -15,6 +15,7 @@ MatmulSpec read_matmul(Section section) {
     matmul.feed_bytes_per_cycle = section.real("feed_bytes_per_cycle", 1, 1e4);
     matmul.block_setup = {section.integer("block_setup_cycles", 0, 1'000'000)};
     matmul.write = rate(section, "write_gb_per_s");
+    matmul.bank_share = section.real("bank_share", 0.01, 1);
     matmul.start = time(section, "start_us");
     section.finish();
     return matmul;

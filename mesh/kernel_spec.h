@@ -21,6 +21,7 @@ struct MatmulSpec {
     double feed_bytes_per_cycle = 1;    // tiles multicast along a row or column of cores
     core::Cycles block_setup;           // handshake of one block of K
     core::BytesPerSecond write;         // all cores writing their outputs to interleaved DRAM
+    double bank_share = 1;              // of DramSpec::sharded, by one matmul core per bank
     core::Picoseconds start;            // filling and draining: what no block of K accounts for
 };
 

@@ -101,14 +101,16 @@ ValueId lm_head(Builder& b, ValueId x) {
                    config.vocab_size, 0}});
     const ValueId logits =
         b.node("lm_head", tensor::Linear{b.precision().logits}, {x, table}, Role::Logits);
-    if (!config.lm_head_bias) return logits;
+    // The host reads rows: ttnn_decode_forward and the end of prefill (model.py).
+    if (!config.lm_head_bias) return b.node("logits", tensor::Untilize{}, {logits}, Role::Logits);
     const ValueId bias = b.graph().add_value({"output.lm_head_bias",
                                               {{columns}, b.precision().norms, Layout::RowMajor},
                                               ValueKind::Weight,
                                               Role::BiasLmHead,
                                               false,
                                               {{"lm_head.bias", config.vocab_size}}});
-    return b.node("lm_head.bias", tensor::AddBias{}, {logits, bias}, Role::Logits);
+    const ValueId biased = b.node("lm_head.bias", tensor::AddBias{}, {logits, bias}, Role::Logits);
+    return b.node("logits", tensor::Untilize{}, {biased}, Role::Logits);
 }
 
 // The layers [first, first + count), which are alike. One of which a search left nothing is none.

@@ -16,7 +16,8 @@ using PerLayer = Builder::PerLayer;
 class Attention {
 public:
     explicit Attention(Builder& builder) : b_(builder) {
-        if (has_rope(b_.config(), layer())) rope_ = b_.rope_tables(layer().head_dim);
+        if (!has_rope(b_.config(), layer())) return;
+        rope_ = b_.decodes() ? b_.rope_rows(layer().head_dim) : b_.rope_tables(layer().head_dim);
     }
 
     ValueId build(ValueId normed) {
@@ -60,11 +61,16 @@ private:
         const ValueId v_cache =
             b_.node("attention.fill_v", tensor::FillCache{},
                     {b_.cache("layers.attention.v_cache"), v_cast}, Role::KvCache);
+        // Queries are in the format of activations, bfp8 where the precision says none.
+        const ValueId q_cast = b_.graph().value(q).spec.dtype == b_.formats().gate
+                                   ? q
+                                   : b_.node("attention.typecast_q",
+                                             tensor::Typecast{b_.formats().gate}, {q}, Role::Heads);
         if (b_.shape().chunk == StepShape::Chunk::Later) {
             return b_.node("attention.chunked_sdpa", tensor::ChunkedSdpa{scale(), window()},
-                           {q, k_cache, v_cache}, Role::Heads, OpGroup::SdpaPrefill);
+                           {q_cast, k_cache, v_cache}, Role::Heads, OpGroup::SdpaPrefill);
         }
-        return b_.node("attention.sdpa", tensor::Sdpa{scale(), window()}, {q, k_cast, v_cast},
+        return b_.node("attention.sdpa", tensor::Sdpa{scale(), window()}, {q_cast, k_cast, v_cast},
                        Role::Heads, OpGroup::SdpaPrefill);
     }
 

@@ -1,5 +1,8 @@
 #include "model/builder.h"
 
+#include <array>
+#include <iterator>
+
 #include "model/not_computed.h"
 
 namespace model {
@@ -157,13 +160,56 @@ ValueId Builder::state(const std::string& name, const tensor::Spec& spec, Role r
 }
 
 // Layers that slide may turn by a base of their own; other widths have tables of their own too.
-Builder::RopeTables Builder::rope_tables(std::int64_t head_dim) {
+std::string Builder::rope_name(std::int64_t head_dim) const {
     std::string name = "rope.";
     if (layer_.attention == LayerConfig::Attention::Sliding && has_local_rope(config_)) {
         name += "local.";
     }
     if (head_dim != config_.head_dim) name += std::to_string(head_dim) + ".";
+    return name;
+}
+
+Builder::RopeTables Builder::rope_tables(std::int64_t head_dim) {
+    const std::string name = rope_name(head_dim);
     return {rope_table(name + "cos", head_dim), rope_table(name + "sin", head_dim)};
+}
+
+// tenstorrent/tt-metal models/tt_transformers/tt/rope.py, get_rot_mats: tables are kept in tiles,
+// and ttnn.embedding untilizes all of a tiled table before it gathers.
+Builder::RopeTables Builder::rope_rows(std::int64_t head_dim) {
+    const std::string name = rope_name(head_dim);
+    const auto found = rope_rows_.find(name);
+    if (found != rope_rows_.end()) return found->second;
+    const RopeTables tables = rope_tables(head_dim);
+    const ValueId positions =
+        input("rope_positions", {{core::round_up(shape_.users, tensor::kTileSide)},
+                                 tensor::DType::UInt32,
+                                 Layout::RowMajor});
+    std::vector<tensor::Node>& nodes = graph_.blocks.back().nodes;
+    const auto first = static_cast<std::ptrdiff_t>(nodes.size());
+    std::array<ValueId, 2> rows{tables.cos, tables.sin};
+    const std::array<std::string, 2> names{name + "cos", name + "sin"};
+    for (const std::size_t i : {0U, 1U}) {
+        rows[i] = node(names[i] + ".untilize", tensor::Untilize{}, {rows[i]}, Role::Other);
+        rows[i] = node(names[i] + ".rows", tensor::Embedding{precision_.rope}, {positions, rows[i]},
+                       Role::Other);
+    }
+    const bool fills = shape_.users % tensor::kTileSide == 0;
+    for (const std::size_t i : {0U, 1U}) {
+        rows[i] = node(names[i] + ".transpose", tensor::SpreadRows{}, {rows[i]},
+                       fills ? Role::RopeRows : Role::Other);
+    }
+    for (const std::size_t i : {0U, 1U}) {
+        if (fills) break;
+        rows[i] =
+            node(names[i] + ".slice", tensor::FirstRows{shape_.users}, {rows[i]}, Role::RopeRows);
+    }
+    // Once per step: into the prologue, before the embedding.
+    std::vector<tensor::Node>& prologue = graph_.blocks.front().nodes;
+    prologue.insert(prologue.end() - 1, std::make_move_iterator(nodes.begin() + first),
+                    std::make_move_iterator(nodes.end()));
+    nodes.erase(nodes.begin() + first, nodes.end());
+    return rope_rows_.emplace(name, RopeTables{rows[0], rows[1]}).first->second;
 }
 
 ValueId Builder::rope_table(const std::string& name, std::int64_t head_dim) {

@@ -79,6 +79,9 @@ public:
         tensor::ValueId sin{-1};
     };
     RopeTables rope_tables(std::int64_t head_dim);
+    /// Decode: the rows of those tables for the users of the step, [users, 1, head_dim]. They are
+    /// made once per step, before the first layer.
+    RopeTables rope_rows(std::int64_t head_dim);
 
     /// "model.layers.{layer}.<tail>".
     static std::string hf(const std::string& tail) { return "model.layers.{layer}." + tail; }
@@ -89,6 +92,7 @@ public:
 private:
     tensor::ValueId falcon_norm(Part part, tensor::ValueId x);
     tensor::ValueId rope_table(const std::string& name, std::int64_t head_dim);
+    std::string rope_name(std::int64_t head_dim) const;
     tensor::ValueId shared(const tensor::Value& value);
 
     const Config& config_;
@@ -100,6 +104,7 @@ private:
     const LayerPrecision* formats_ = nullptr;
     tensor::ValueId normed_{-1};  // what the attention of the current layer works on
     std::map<std::string, tensor::ValueId> shared_;  // rotary tables and inputs
+    std::map<std::string, RopeTables> rope_rows_;
 };
 
 /// The attention of the current layer, its input norm included: the stream x -> its output, before

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <optional>
+#include <string_view>
 
 #include "core/error.h"
 #include "dispatch/session.h"
@@ -117,6 +118,8 @@ private:
 
     void io(const dispatch::Program& program, const char* what) {
         const dispatch::Buffer* buffer = find(program, program.name + what);
+        const bool optional = std::string_view(what) == ".rope_positions";
+        if (optional && buffer == nullptr) return;  // nothing of the network turns
         core::require(buffer != nullptr, "every program has token_ids and logits");
         const dispatch::Operand& operand = session_.persistent(buffer->name, 0).operand;
         if (buffer->kind == tensor::ValueKind::Input) {

@@ -5,7 +5,9 @@
 
 #include "core/error.h"
 #include "model/lifetimes.h"
+#include "model/persistents.h"
 #include "model/program_writer.h"
+#include "model/residence.h"
 #include "model/transitions.h"
 
 namespace model {
@@ -14,34 +16,12 @@ namespace {
 using dispatch::Buffer;
 using dispatch::BufferRef;
 using dispatch::Instance;
-using dispatch::Owner;
 using tensor::Placement;
 using tensor::Spec;
 using tensor::ValueId;
 using tensor::ValueKind;
 
 constexpr std::size_t at(int index) { return static_cast<std::size_t>(index); }
-
-Owner owner_of(tensor::Role role, ValueKind kind) {
-    if (kind == ValueKind::Input) return Owner::Inputs;
-    switch (role) {
-        case tensor::Role::EmbeddingTable:
-            return Owner::Embedding;
-        case tensor::Role::NormWeight:
-        case tensor::Role::HeadNormWeight:
-            return Owner::Norms;
-        case tensor::Role::RopeTable:
-            return Owner::RopeTables;
-        case tensor::Role::WeightLmHead:
-            return Owner::LmHead;
-        case tensor::Role::KvCache:
-        case tensor::Role::LatentCache:
-        case tensor::Role::ConvState:
-            return Owner::KvCache;
-        default:
-            return kind == ValueKind::Weight ? Owner::Weights : Owner::Activations;
-    }
-}
 
 class Partitioner {
 public:
@@ -52,7 +32,9 @@ public:
           precision_(precision),
           mesh_(mesh),
           options_(options),
-          writer_(profile, precision, mesh, options.worker_grid, options.name, graph.phase) {
+          writer_(profile, precision, mesh, options.worker_grid, options.name, graph.phase),
+          persistents_(graph, writer_, options.name),
+          residence_(graph, profile, options.worker_grid) {
         for (const tensor::Block& block : graph.blocks) {
             if (block.carry_in.value >= 0) carried_.insert(block.carry_in);
             if (block.carry_out.value >= 0) carried_.insert(block.carry_out);
@@ -66,58 +48,6 @@ public:
 
 private:
     // --- values and buffers ---
-
-    // Weights, caches, inputs: one buffer per (value, placement), alive as long as the model.
-    Located persistent(ValueId id, const Placements& placed) {
-        const tensor::Value& value = graph_.value(id);
-        std::string name = value.name;
-        if (value.per_layer) {
-            // Layers of another segment have buffers of their own.
-            name = "layers." + std::to_string(block_->first_layer) + "-" +
-                   std::to_string(block_->first_layer + block_->repeat - 1) +
-                   name.substr(name.find('.'));
-        }
-        if (value.kind == ValueKind::Input) name = options_.name + "." + name;
-        if (value.role == tensor::Role::NormWeight && placed != Placements{}) name += ".sharded";
-        const auto key = std::make_pair(id, name);
-        const Instance instance = value.per_layer ? Instance::Layer : Instance::Only;
-        if (const auto found = persistent_.find(key); found != persistent_.end()) {
-            return {{found->second, instance}, placed};
-        }
-        Buffer buffer;
-        buffer.name = name;
-        buffer.global = value.spec;
-        buffer.spec = writer_.shard(value.spec, placed, name);
-        buffer.placement = placed;
-        buffer.memory = value.kind == ValueKind::Weight ? weight_memory(profile_, value.role)
-                                                        : dispatch::MemoryConfig{};
-        buffer.owner = owner_of(value.role, value.kind);
-        buffer.kind = value.kind;
-        buffer.instances = value.per_layer ? block_->repeat : 1;
-        buffer.first_layer = value.per_layer ? block_->first_layer : 0;
-        buffer.sources = value.sources;
-        const std::int32_t index = writer_.add_buffer(std::move(buffer));
-        persistent_.emplace(key, index);
-        return {{index, instance}, placed};
-    }
-
-    // Columns [first, first + count) of every chip's part of the LM head: one split of it.
-    Located lm_head_split(ValueId id, const Placements& placed, std::size_t index,
-                          std::int64_t first, std::int64_t count) {
-        const tensor::Value& value = graph_.value(id);
-        Buffer buffer;
-        buffer.name = value.name + "." + std::to_string(index);
-        buffer.global = value.spec;
-        buffer.spec = writer_.shard(value.spec, placed, buffer.name);
-        buffer.spec.shape.set(1, count);
-        buffer.first_column = first;
-        buffer.placement = placed;
-        buffer.memory = weight_memory(profile_, value.role);
-        buffer.owner = owner_of(value.role, value.kind);
-        buffer.kind = value.kind;
-        buffer.sources = value.sources;
-        return {{writer_.add_buffer(std::move(buffer)), Instance::Only}, placed};
-    }
 
     // The buffer a node writes: carried, an output of the program, or a plain activation.
     BufferRef result(ValueId id, const Spec& local, const Placements& placed,
@@ -145,7 +75,8 @@ private:
     Located locate(ValueId id) {
         const tensor::Value& value = graph_.value(id);
         if (value.kind != ValueKind::Computed) {
-            return persistent(id, placement_of(profile_, value.role, graph_.phase));
+            return persistents_.place(*block_, id,
+                                      placement_of(profile_, value.role, graph_.phase));
         }
         if (const auto found = located_.find(id); found != located_.end()) return found->second;
         core::require(carried_.contains(id), "a value is made before it is used");
@@ -164,7 +95,7 @@ private:
         if (effective == from.placed) return from;
         const auto key = std::make_pair(id, key_of(effective));
         if (const auto found = moved_.find(key); found != moved_.end()) return found->second;
-        Located now = from;
+        Located now = writer_.at_memory(graph_.value(id).name, from, residence_.before_gather(id));
         // The minor axis first: a value sharded twice along one dim is minor in axis 1. Cut from a
         // whole value it comes last.
         const bool cut_twice = from.placed == Placements{} && effective[0].is_sharded() &&
@@ -209,9 +140,32 @@ private:
             }
         }
         for (std::size_t i = 0; i < inputs.size(); ++i) {
-            result.inputs.push_back(brought(node.inputs[i], inputs[i], need[i]));
+            result.inputs.push_back(resident(node, i, brought(node.inputs[i], inputs[i], need[i])));
         }
         return result;
+    }
+
+    // Brings input `index` to the memory the node reads it in, once per block.
+    Located resident(const tensor::Node& node, std::size_t index, const Located& from) {
+        const auto memory = residence_.input(node, index, writer_.local_spec(from));
+        const auto* turns = std::get_if<tensor::RotaryEmbedding>(&node.op);
+        if (turns != nullptr && tensor::is_block_float(writer_.local_spec(from).dtype)) {
+            // attention.py: "Rotary embeddings require bfloat16 inputs".
+            return writer_.append(graph_.value(node.inputs[index]).name + ".typecast",
+                                  tensor::Typecast{tensor::DType::BFloat16}, {from},
+                                  graph_.value(node.inputs[index]).spec, from.placed, memory);
+        }
+        const BufferRef at_first = from.ref;
+        if (!memory || writer_.program.buffer(from.ref).memory == *memory) return from;
+        const auto key = std::make_pair(
+            from.ref.buffer, dispatch::to_text(*memory) + std::to_string(memory->shards));
+        const bool carried = from.ref.buffer == carried_buffer_;
+        if (const auto found = resided_.find(key); found != resided_.end() && !carried) {
+            return found->second;
+        }
+        const Located now = writer_.at_memory(graph_.value(node.inputs[index]).name, from, memory);
+        if (now.ref != at_first) resided_.emplace(key, now);
+        return now;
     }
 
     // What the profile says of an op: partial sums on a 2-D mesh are made in the collectives'
@@ -241,7 +195,7 @@ private:
             return;
         }
         if (std::holds_alternative<tensor::RmsNorm>(node.op)) {
-            inputs[1] = persistent(node.inputs[1], {});
+            inputs[1] = persistents_.place(*block_, node.inputs[1], {});
         }
         const Ready now = ready(node, std::move(inputs));
         emit_node(node, with_payload(node, now.outputs), now);
@@ -258,16 +212,20 @@ private:
         std::vector<Located> parts;
         for (std::int64_t first = 0; first < columns; first += profile_.lm_head_columns) {
             const std::int64_t count = std::min(profile_.lm_head_columns, columns - first);
-            const Ready now =
-                ready(node, {x, lm_head_split(weight, placed, parts.size(), first, count)});
+            const Ready now = ready(
+                node, {x, persistents_.lm_head_split(weight, placed, parts.size(), first, count)});
             const Spec part{{graph_.value(node.outputs[0]).spec.shape[0], count}};
-            parts.push_back(writer_.append(node.name + "." + std::to_string(parts.size()),
-                                           with_payload(node, now.outputs), now.inputs, part,
-                                           now.outputs.front()));
+            const std::string label = node.name + "." + std::to_string(parts.size());
+            const Spec columns_of{{part.shape[0], count}};
+            const Located made = writer_.append(
+                label, with_payload(node, now.outputs), now.inputs, part, now.outputs.front(),
+                residence_.output(node, columns_of, memory_of(now.inputs.front())));
+            parts.push_back(
+                writer_.at_memory(label, made, residence_.rest(node.outputs[0], columns_of)));
         }
-        const Located logits =
-            writer_.append(node.name + ".concat", tensor::Concat{}, parts,
-                           graph_.value(node.outputs[0]).spec, parts.front().placed);
+        const Located logits = writer_.append(node.name + ".concat", tensor::Concat{}, parts,
+                                              graph_.value(node.outputs[0]).spec,
+                                              parts.front().placed, memory_of(parts.front()));
         settle(node.outputs[0], logits);
         return true;
     }
@@ -277,6 +235,11 @@ private:
         for (const Located& input : now.inputs) in.push_back(writer_.local_spec(input));
         const std::vector<Spec> out = tensor::infer(op, in);
         dispatch::OpCommand body = writer_.lowered(op, now.inputs, out, node.fidelity_group);
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            const auto memory = residence_.output(node, out[i], memory_of(now.inputs.front()));
+            if (memory) body.plan.outputs[i] = *memory;
+        }
+        writer_.run_on_shards(body);
         std::vector<Located> results;
         for (std::size_t i = 0; i < node.outputs.size(); ++i) {
             const ValueId id = node.outputs[i];
@@ -286,7 +249,9 @@ private:
                 continue;
             }
             // A value that is pinned elsewhere moves right away; its final place may be carried.
-            const bool settles = !moves(id, now.outputs[i]);
+            const auto rest = rest_of(id, out[i]);
+            const bool stays = !rest || *rest == body.plan.outputs[i];
+            const bool settles = stays && !moves(id, now.outputs[i]);
             const BufferRef ref =
                 settles ? result(id, out[i], now.outputs[i], body.plan.outputs[i])
                         : writer_.activation(graph_.value(id).name, out[i], graph_.value(id).spec,
@@ -297,7 +262,24 @@ private:
         const core::Bytes scratch = tensor::scratch(op, in, {});
         if (scratch.value > 0) body.scratch = scratch_buffer(node.name, scratch);
         writer_.emit(node.name).body = std::move(body);
+        fuse_gather_and_wo(node);
         for (std::size_t i = 0; i < node.outputs.size(); ++i) settle(node.outputs[i], results[i]);
+    }
+
+    // use_fused_all_gather_matmul: the gather before a column-parallel wo and wo are one program of
+    // a decode step; the product takes the chips' parts as they arrive.
+    void fuse_gather_and_wo(const tensor::Node& node) {
+        std::vector<dispatch::Command>& commands = writer_.segment().commands;
+        const bool wo = std::holds_alternative<tensor::Linear>(node.op) &&
+                        graph_.value(node.inputs[1]).role == tensor::Role::WeightO;
+        const bool fuses = profile_.wo == Profile::AttentionOut::ColumnParallel &&
+                           graph_.phase == tensor::Phase::Decode;
+        if (!wo || !fuses || commands.size() < 2) return;
+        dispatch::Command& gather = commands[commands.size() - 2];
+        const auto* before = std::get_if<dispatch::CollectiveCommand>(&gather.body);
+        if (before == nullptr) return;
+        gather.fused = {"AllGatherMatmulAsync", 1};
+        commands.back().fused = {"AllGatherMatmulAsync", before->collective.ranks};
     }
 
     // What an op needs while it runs, in DRAM as intermediate tensors of prefill are.
@@ -334,9 +316,37 @@ private:
             const Placements need = pinned_places(id, value.placed);
             core::require(need == value.placed || !carried_.contains(id),
                           "the residual stream comes out where it is pinned");
+            // Logits leave their cores before anything gathers them (lm_head.py).
+            const bool logits = graph_.value(id).role == tensor::Role::Logits;
+            if (logits) value = rested(id, value);
             value = brought(id, value, need);
+            if (!logits) value = rested(id, value);
         }
         located_[id] = value;
+    }
+
+    // What is added to the stream stays where it is made until it is added.
+    Residence::Memory rest_of(ValueId id, const Spec& spec) const {
+        const bool term = graph_.value(id).role == tensor::Role::Residual && !carried_.contains(id);
+        return term ? Residence::Memory{} : residence_.rest(id, spec);
+    }
+
+    // Brings a value to the memory it rests in. One that is carried is moved into its buffer.
+    Located rested(ValueId id, const Located& value) {
+        const auto rest = rest_of(id, writer_.local_spec(value));
+        if (!rest || memory_of(value) == *rest) return value;
+        if (!carried_.contains(id)) return writer_.at_memory(graph_.value(id).name, value, rest);
+        const Spec spec = writer_.local_spec(value);
+        dispatch::OpCommand body = writer_.moved(value, *rest);
+        const auto route = std::get<tensor::ToMemory>(body.op).route;
+        const BufferRef ref = result(id, spec, value.placed, *rest);
+        body.outputs = {ref};
+        writer_.emit(graph_.value(id).name + std::string(suffix_of(route))).body = std::move(body);
+        return {ref, value.placed};
+    }
+
+    dispatch::MemoryConfig memory_of(const Located& value) const {
+        return writer_.program.buffer(value.ref).memory;
     }
 
     // Norms that gather statistics only. False when the input is not sharded or the profile
@@ -354,8 +364,8 @@ private:
         }
         if (form != NormForm::GatherStatistics || axis < 0) return false;
 
-        const Located& x = inputs[0];
-        const Spec& spec = writer_.local_spec(x);
+        const Located x = resident(node, 0, inputs[0]);
+        const Spec spec = writer_.local_spec(x);
         const auto& norm = std::get<tensor::RmsNorm>(node.op);
         const std::int64_t ranks = mesh_.shape.extent(axis);
         const Spec all_stats{{spec.shape[0], tensor::kTileSide * ranks}, spec.dtype, spec.layout};
@@ -366,10 +376,10 @@ private:
         const Located gathered = all_gather(writer_, node.name + ".stats", stats, axis);
         Placements gamma{};
         gamma[at(axis)] = Placement::sharded(0);
-        const Located weight = persistent(node.inputs[1], gamma);
-        const Located y =
-            writer_.append(node.name, tensor::RmsNormApply{norm.epsilon}, {x, gathered, weight},
-                           graph_.value(node.outputs[0]).spec, x.placed);
+        const Located weight = persistents_.place(*block_, node.inputs[1], gamma);
+        const Located y = writer_.append(node.name, tensor::RmsNormApply{norm.epsilon},
+                                         {x, gathered, weight}, graph_.value(node.outputs[0]).spec,
+                                         x.placed, residence_.output(node, spec, memory_of(x)));
         settle(node.outputs[0], y);
         return true;
     }
@@ -379,6 +389,7 @@ private:
     void place_block(const tensor::Block& block) {
         block_ = &block;
         moved_.clear();
+        resided_.clear();
         std::erase_if(located_,
                       [this](const auto& entry) { return carried_.contains(entry.first); });
         writer_.begin_segment(block.name, block.first_layer, block.repeat);
@@ -390,19 +401,49 @@ private:
             tap.chips = dispatch::holders(
                 writer_.program.buffer({carried_buffer_, Instance::CarryOut}), mesh_.shape);
         }
-        if (&block == &graph_.blocks.back()) keep_outputs();
         const bool more = &block != &graph_.blocks.back();
+        if (!more) keep_outputs();
         set_lifetimes(writer_.program, writer_.segment(), [&](BufferRef ref) {
+            if (shared_.contains(ref.buffer)) return true;
             // The stream goes on to the next layer; the first block's output is not read there.
             return more && ref.buffer == carried_buffer_ &&
                    (ref.instance == Instance::CarryOut || block.carry_in.value < 0);
         });
+        if (&block == &graph_.blocks.front()) share();
+        if (more) return;
+        for (const std::int32_t buffer : shared_) {
+            writer_.segment().commands.back().releases.push_back({buffer, Instance::Only});
+        }
+    }
+
+    // What the first block makes for the layers (rows of rotary tables) lives until the step ends.
+    void share() {
+        std::set<ValueId> read;
+        for (std::size_t i = 1; i < graph_.blocks.size(); ++i) {
+            for (const tensor::Node& node : graph_.blocks[i].nodes) {
+                read.insert(node.inputs.begin(), node.inputs.end());
+            }
+        }
+        for (const auto& [id, value] : located_) {
+            const bool made = graph_.value(id).kind == ValueKind::Computed;
+            if (made && read.contains(id) && !carried_.contains(id))
+                shared_.insert(value.ref.buffer);
+        }
+        for (dispatch::Command& command : writer_.segment().commands) {
+            std::erase_if(command.releases,
+                          [this](BufferRef ref) { return shared_.contains(ref.buffer); });
+        }
     }
 
     // Results the host reads live as long as the model, like inputs.
     void keep_outputs() {
         for (const ValueId id : graph_.outputs) {
-            const Located value = located_.at(id);
+            Located value = located_.at(id);
+            if (memory_of(value).type != mesh::BufferType::Dram) {
+                // Frees L1 for what comes after the step (model.py: logits to DRAM).
+                value = writer_.at_memory(tensor_output_name(id), value,
+                                          dispatch::MemoryConfig{mesh::BufferType::Dram});
+            }
             Buffer& buffer = writer_.program.buffers[static_cast<std::size_t>(value.ref.buffer)];
             buffer.name = options_.name + "." + tensor_output_name(id);
             buffer.kind = ValueKind::State;
@@ -424,10 +465,13 @@ private:
     ProgramWriter writer_;
     std::set<ValueId> carried_;
     std::int32_t carried_buffer_ = -1;
+    Persistents persistents_;
+    Residence residence_;
     const tensor::Block* block_ = nullptr;
-    std::map<std::pair<ValueId, std::string>, std::int32_t> persistent_;
     std::map<ValueId, Located> located_;
     std::map<std::pair<ValueId, std::string>, Located> moved_;
+    std::map<std::pair<std::int32_t, std::string>, Located> resided_;
+    std::set<std::int32_t> shared_;
 };
 
 }  // namespace

@@ -247,11 +247,14 @@ std::optional<Placement> pinned(const Profile& profile, Role role, Phase phase, 
         const int own = profile.shape.cols > 1 ? 1 : 0;
         const bool stream = role == Role::Residual || role == Role::Contribution;
         if (stream && axis == own) return Placement::sharded(1);
-        return {};
+        // model.py: a decode step gathers the logits for the host; prefill does not.
+        const bool logits = role == Role::Logits && phase == Phase::Decode;
+        return logits && axis == own ? std::optional(Placement::replicated()) : std::nullopt;
     }
     if (axis == 0) {
         const bool stream = role == Role::Residual || role == Role::Contribution;
-        return stream ? std::optional(Placement::replicated()) : std::nullopt;
+        const bool logits = role == Role::Logits && phase == Phase::Decode;
+        return stream || logits ? std::optional(Placement::replicated()) : std::nullopt;
     }
     switch (role) {
         case Role::Residual:
@@ -260,6 +263,8 @@ std::optional<Placement> pinned(const Profile& profile, Role role, Phase phase, 
         case Role::Qkv:
             // Decode: each column keeps its own users (slice_mat); prefill: all of the prompt.
             return phase == Phase::Decode ? Placement::sharded(0) : Placement::replicated();
+        case Role::RopeRows:
+            return Placement::sharded(0);
         case Role::FeedForward:
             return profile.gate_up == Profile::GateUp::ReduceScatter ? Placement::sharded(1)
                                                                      : Placement::replicated();

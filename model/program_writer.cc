@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "model/residence.h"
 
 namespace model {
 
@@ -63,6 +64,12 @@ dispatch::MemoryConfig ProgramWriter::activation_memory(const Spec& local) const
     return dispatch::activation_memory(local, program.phase, worker_grid_);
 }
 
+dispatch::MemoryConfig ProgramWriter::stacked_memory(const Spec& local) const {
+    const std::int32_t cores = dispatch::nearest_core_count(local.tile_cols(), worker_grid_);
+    if (program.phase == tensor::Phase::Prefill || cores == 0) return activation_memory(local);
+    return {mesh::BufferType::L1, dispatch::MemoryLayout::WidthSharded, cores};
+}
+
 dispatch::Command& ProgramWriter::emit(std::string label) {
     dispatch::Command command;
     command.label = std::move(label);
@@ -92,15 +99,65 @@ dispatch::OpCommand ProgramWriter::lowered(const tensor::Op& op, const std::vect
 
 Located ProgramWriter::append(const std::string& label, const tensor::Op& op,
                               const std::vector<Located>& inputs, const Spec& global,
-                              const Placements& placed) {
+                              const Placements& placed,
+                              const std::optional<dispatch::MemoryConfig>& memory) {
     std::vector<Spec> in;
     for (const Located& input : inputs) in.push_back(local_spec(input));
     const std::vector<Spec> out = tensor::infer(op, in);
     dispatch::OpCommand body = lowered(op, inputs, out, static_cast<int>(OpGroup::Other));
+    if (memory) body.plan.outputs.front() = *memory;
+    run_on_shards(body);
     const BufferRef ref = activation(label, out.front(), global, placed, body.plan.outputs.front());
     body.outputs = {ref};
     emit(label).body = std::move(body);
     return {ref, placed};
+}
+
+Located ProgramWriter::at_memory(const std::string& label, const Located& from,
+                                 const std::optional<dispatch::MemoryConfig>& memory) {
+    const Buffer here = program.buffer(from.ref);
+    if (!memory || here.memory == *memory || here.kind != tensor::ValueKind::Computed) return from;
+    const auto& commands = segment().commands;
+    const auto* last = commands.empty()
+                           ? nullptr
+                           : std::get_if<dispatch::CollectiveCommand>(&commands.back().body);
+    const bool sharded = memory->layout != dispatch::MemoryLayout::Interleaved;
+    if (last != nullptr && last->output == from.ref && sharded) {
+        program.buffers[static_cast<std::size_t>(from.ref.buffer)].memory = *memory;
+        return from;
+    }
+    dispatch::OpCommand body = moved(from, *memory);
+    const std::string name =
+        label + std::string(suffix_of(std::get<tensor::ToMemory>(body.op).route));
+    body.outputs = {activation(name, here.spec, here.global, from.placed, *memory)};
+    const BufferRef ref = body.outputs.front();
+    emit(name).body = std::move(body);
+    return {ref, from.placed};
+}
+
+dispatch::OpCommand ProgramWriter::moved(const Located& from,
+                                         const dispatch::MemoryConfig& memory) const {
+    const Buffer& here = program.buffer(from.ref);
+    const tensor::ToMemory op{route_between(here.memory, memory), here.spec.dtype};
+    dispatch::OpCommand body = lowered(op, {from}, {here.spec}, static_cast<int>(OpGroup::Other));
+    body.plan.outputs = {memory};
+    run_on_shards(body);
+    return body;
+}
+
+void ProgramWriter::run_on_shards(dispatch::OpCommand& body) const {
+    const bool own_cores = std::holds_alternative<tensor::Linear>(body.op) ||
+                           std::holds_alternative<tensor::SdpaDecode>(body.op) ||
+                           std::holds_alternative<tensor::Experts>(body.op) ||
+                           std::holds_alternative<tensor::Opaque>(body.op);
+    if (own_cores) return;
+    std::int32_t shards = 0;
+    for (const auto& memory : body.plan.inputs) shards = std::max(shards, memory.shards);
+    for (const auto& memory : body.plan.outputs) shards = std::max(shards, memory.shards);
+    if (shards == 0) return;
+    const std::int32_t columns = std::min(shards, worker_grid_.x);
+    body.plan.cores = shards;
+    body.plan.grid = {columns, (shards + columns - 1) / columns};
 }
 
 }  // namespace model

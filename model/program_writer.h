@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,10 +52,23 @@ public:
     /// The op on these inputs, lowered for the chip; outputs are the caller's to fill in.
     dispatch::OpCommand lowered(const tensor::Op& op, const std::vector<Located>& inputs,
                                 const std::vector<tensor::Spec>& out, int fidelity_group) const;
+    /// Programs on sharded L1 tensors run on the cores that hold the most shards of them; matmuls,
+    /// attention and what `lower` knows no place for have cores of their own.
+    void run_on_shards(dispatch::OpCommand& body) const;
+    /// The program that brings `from` to `memory`.
+    dispatch::OpCommand moved(const Located& from, const dispatch::MemoryConfig& memory) const;
     /// Appends an op with one output whose whole value is `global`.
+    /// It is left at `memory` where one is given.
     Located append(const std::string& label, const tensor::Op& op,
                    const std::vector<Located>& inputs, const tensor::Spec& global,
-                   const Placements& placed);
+                   const Placements& placed,
+                   const std::optional<dispatch::MemoryConfig>& memory = {});
+    /// `from` at `memory`: as it is, or behind a program that brings it there. What the last
+    /// command, a collective, has just made is made there at once.
+    Located at_memory(const std::string& label, const Located& from,
+                      const std::optional<dispatch::MemoryConfig>& memory);
+    /// Where a collective leaves parts that are stacked: decode over the cores of one row.
+    dispatch::MemoryConfig stacked_memory(const tensor::Spec& local) const;
 
 private:
     const Profile& profile_;

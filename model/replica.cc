@@ -57,6 +57,21 @@ void Replica::write_tokens(const dispatch::Program& program, std::span<const std
     device_->enqueue_write(session_->persistent(buffer.name, 0).operand, data, kQueue);
 }
 
+void Replica::write_positions(const dispatch::Program& program,
+                              const std::vector<std::int32_t>& positions) {
+    const std::string name = program.name + ".rope_positions";
+    if (!session_->has_persistent(name)) return;  // nothing of the network turns
+    const dispatch::Operand& operand = session_->persistent(name, 0).operand;
+    std::vector<std::int32_t> rows(at(operand.spec.shape[0]));
+    std::ranges::transform(positions, rows.begin(),
+                           [](std::int32_t position) { return std::max(position, 0); });
+    const auto bytes = std::as_bytes(std::span(rows));
+    device_->enqueue_write(
+        operand,
+        dispatch::HostData(at(deployment_.mesh().chip_count()), {bytes.begin(), bytes.end()}),
+        kQueue);
+}
+
 std::vector<float> Replica::read_logits(const dispatch::Program& program) {
     const dispatch::Buffer& buffer = buffer_named(program, program.name + ".logits");
     const dispatch::HostData data =
@@ -139,10 +154,12 @@ std::vector<Logits> Replica::decode(const std::vector<std::int32_t>& tokens,
     const dispatch::ChipBindings bindings = deployment_.decode_bindings(positions);
     if (trace_mode_ == Trace::On && !trace_) {
         write_tokens(*program, tokens);
+        write_positions(*program, positions);
         if (!compile_and_capture(bindings)) return {};
     }
     const core::SimTime start = simulator_->host_now();
     write_tokens(*program, tokens);
+    write_positions(*program, positions);
     if (trace_) {
         device_->execute_trace(*trace_, bindings, kQueue);
     } else if (!run(program, bindings)) {

@@ -63,6 +63,9 @@ private:
     bool compile_and_capture(const dispatch::ChipBindings& bindings);
     bool run(const std::shared_ptr<const dispatch::Program>& program,
              const dispatch::ChipBindings& bindings);
+    /// Rows of the rotary tables that the step gathers; idle slots take the first.
+    void write_positions(const dispatch::Program& program,
+                         const std::vector<std::int32_t>& positions);
     void write_tokens(const dispatch::Program& program, std::span<const std::int32_t> tokens);
     std::vector<float> read_logits(const dispatch::Program& program);
     void keep_hidden_states(const dispatch::Program& program, dispatch::HostTensors& host);

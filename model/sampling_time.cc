@@ -40,6 +40,7 @@ struct Logits {
     std::int64_t rows = 0;     // whole tiles
     std::int64_t columns = 0;  // padded
     core::Bytes stored;
+    tensor::Layout layout = tensor::Layout::Tile;
     std::int64_t values() const { return rows * columns; }
 };
 
@@ -47,16 +48,19 @@ Logits logits_of(const Deployment& deployment) {
     Logits logits;
     logits.rows = core::round_up(deployment.slots(), tensor::kTileSide);
     logits.columns = deployment.profile().padded_vocab;
-    tensor::Spec spec = logits_of(*deployment.decode());
+    const tensor::Spec& spec = logits_of(*deployment.decode());
     logits.stored = spec.bytes();
+    logits.layout = spec.layout;
     return logits;
 }
 
-// All chips get all logits and turn their tiles into rows: read as stored, written as bfloat16.
+// All chips get all logits. Where the program left tiles, they are turned into rows: read as
+// stored, written as bfloat16.
 void gather_and_untilize(SamplingTime& time, const Deployment& deployment, const Logits& logits) {
     const fabric::Mesh& mesh = deployment.mesh();
     const core::Bytes tile = logits.stored / (logits.values() / 1024);
     if (mesh.chip_count() > 1) time.device["all_gather"] = gather_time(mesh, logits.stored, tile);
+    if (logits.layout != tensor::Layout::Tile) return;
     const core::Bytes rows{logits.values() * kHalf};
     time.device["Untilize"] = (logits.stored + rows) / mesh.system.chip.dram.peak;
 }

@@ -34,7 +34,9 @@ ccl::Collective collective(const ProgramWriter& writer, ccl::Kind kind, int axis
 Located move(ProgramWriter& writer, const std::string& label, const Located& from,
              CollectiveCommand body, const Spec& local, const Spec& global,
              const Placements& placed) {
-    const dispatch::MemoryConfig memory = writer.activation_memory(local);
+    const bool stacked = body.form == CollectiveCommand::Form::Stacked;
+    const dispatch::MemoryConfig memory =
+        stacked ? writer.stacked_memory(local) : writer.activation_memory(local);
     body.input = from.ref;
     body.output = writer.activation(label, local, global, placed, memory);
     const core::Bytes staging = ccl::Plan(body.collective).staging_bytes();
@@ -49,6 +51,12 @@ Located move(ProgramWriter& writer, const std::string& label, const Located& fro
     const BufferRef out = body.output;
     writer.emit(label).body = std::move(body);
     return {out, placed};
+}
+
+// ccl.py and attention.py: what was gathered is interleaved before it is summed or merged.
+Located interleaved(ProgramWriter& writer, const std::string& label, const Located& from) {
+    const mesh::BufferType type = writer.program.buffer(from.ref).memory.type;
+    return writer.at_memory(label + ".all_gather", from, dispatch::MemoryConfig{type});
 }
 
 }  // namespace
@@ -69,8 +77,9 @@ Located all_gather(ProgramWriter& writer, const std::string& label, const Locate
         // Users of the other columns arrive as whole tiles; the padding is dropped after.
         body.form = CollectiveCommand::Form::Stacked;
         const Spec stacked{{ranks, part.shape[0], part.shape[1]}, part.dtype, part.layout};
-        const Located all =
-            move(writer, label + ".all_gather", from, std::move(body), stacked, stacked, placed);
+        const Located all = interleaved(
+            writer, label,
+            move(writer, label + ".all_gather", from, std::move(body), stacked, stacked, placed));
         return writer.append(label + ".merge_rows", tensor::MergeRows{}, {all}, global, placed);
     }
     body.dim = dim;
@@ -109,9 +118,11 @@ Located gather_and_sum(ProgramWriter& writer, const std::string& label, const Lo
     body.axis = axis;
     body.form = CollectiveCommand::Form::Stacked;
     body.collective = collective(writer, ccl::Kind::AllGather, axis, part);
-    const Located all =
-        move(writer, label + ".all_gather", from, std::move(body), stacked, stacked, placed);
-    return writer.append(label + ".reduce", tensor::SumParts{part.dtype}, {all}, global, placed);
+    const Located all = interleaved(
+        writer, label,
+        move(writer, label + ".all_gather", from, std::move(body), stacked, stacked, placed));
+    return writer.append(label + ".reduce", tensor::SumParts{part.dtype}, {all}, global, placed,
+                         writer.program.buffer(all.ref).memory);
 }
 
 Located all_reduce(ProgramWriter& writer, const std::string& label, const Located& from, int axis,
@@ -128,9 +139,18 @@ Located own_part(ProgramWriter& writer, const std::string& label, const Located&
                  int dim) {
     Placements placed = from.placed;
     placed[at(axis)] = Placement::sharded(dim);
+    // Users are picked from rows by a matrix (attention.py: slice_mat).
+    const bool users = writer.phase() == tensor::Phase::Decode && dim == 0 &&
+                       writer.local_spec(from).shape.rank() == 2;
+    const auto how =
+        users ? tensor::MeshPartition::How::Selection : tensor::MeshPartition::How::Slice;
+    // A slice is where its input is.
+    const dispatch::Buffer buffer = writer.program.buffer(from.ref);
+    const bool dram = buffer.memory.type == mesh::BufferType::Dram;
+    const auto memory = dram ? std::optional(buffer.memory) : std::nullopt;
     return writer.append(label + ".partition",
-                         tensor::MeshPartition{axis, dim, writer.mesh().shape.extent(axis)}, {from},
-                         writer.program.buffer(from.ref).global, placed);
+                         tensor::MeshPartition{axis, dim, writer.mesh().shape.extent(axis), how},
+                         {from}, buffer.global, placed, memory);
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ enum class Role {
     NormWeight,
     HeadNormWeight,  // q_norm, k_norm
     RopeTable,
+    RopeRows,  // of a step's positions
     WeightQkv,
     BiasQkv,            // and other vectors that go with the columns of wqkv
     WeightColumns,      // few columns, cut as those of wqkv

@@ -28,7 +28,9 @@ struct Names {
     std::string_view operator()(const AddBias&) const { return "BinaryNg"; }
     std::string_view operator()(const GatedMul&) const { return "BinaryNg"; }
     std::string_view operator()(const LastRows&) const { return "Slice"; }
-    std::string_view operator()(const MeshPartition&) const { return "MeshPartition"; }
+    std::string_view operator()(const MeshPartition& op) const {
+        return op.how == MeshPartition::How::Selection ? "Matmul" : "MeshPartition";
+    }
     std::string_view operator()(const SumParts&) const { return "FastReduceNC"; }
     // Rows are picked by a product with a selection matrix.
     std::string_view operator()(const MergeRows&) const { return "Matmul"; }
@@ -38,6 +40,22 @@ struct Names {
     std::string_view operator()(const Route&) const { return "TopK"; }
     std::string_view operator()(const Experts&) const { return "SparseMatmul"; }
     std::string_view operator()(const Opaque&) const { return "Opaque"; }
+    std::string_view operator()(const ToMemory& op) const {
+        switch (op.route) {
+            case ToMemory::Route::InterleavedToSharded:
+                return "InterleavedToSharded";
+            case ToMemory::Route::ShardedToInterleaved:
+                return "ShardedToInterleaved";
+            case ToMemory::Route::Reshard:
+                return "Reshard";
+            case ToMemory::Route::Copy:
+                break;
+        }
+        return "Copy";
+    }
+    std::string_view operator()(const Untilize&) const { return "Untilize"; }
+    std::string_view operator()(const SpreadRows&) const { return "Transpose"; }
+    std::string_view operator()(const FirstRows&) const { return "Slice"; }
 };
 
 }  // namespace

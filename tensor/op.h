@@ -21,6 +21,7 @@
 #include "tensor/ops/embedding.h"
 #include "tensor/ops/experts.h"
 #include "tensor/ops/fill_cache.h"
+#include "tensor/ops/first_rows.h"
 #include "tensor/ops/gated_mul.h"
 #include "tensor/ops/last_rows.h"
 #include "tensor/ops/linear.h"
@@ -34,8 +35,11 @@
 #include "tensor/ops/route.h"
 #include "tensor/ops/sdpa.h"
 #include "tensor/ops/sdpa_decode.h"
+#include "tensor/ops/spread_rows.h"
 #include "tensor/ops/sum_parts.h"
+#include "tensor/ops/to_memory.h"
 #include "tensor/ops/typecast.h"
+#include "tensor/ops/untilize.h"
 #include "tensor/ops/update_cache.h"
 
 namespace tensor {
@@ -43,7 +47,8 @@ namespace tensor {
 using Op = std::variant<Embedding, RmsNorm, RmsNormStats, RmsNormApply, Linear, CreateQkvHeads,
                         RotaryEmbedding, UpdateCache, FillCache, SdpaDecode, Sdpa, ChunkedSdpa,
                         ConcatHeads, Add, GatedMul, LastRows, MeshPartition, SumParts, MergeRows,
-                        Concat, AddBias, Typecast, Activate, Route, Experts, Opaque>;
+                        Concat, AddBias, Typecast, Activate, Route, Experts, Opaque, ToMemory,
+                        Untilize, SpreadRows, FirstRows>;
 
 // The five questions, asked of any op.
 Specs infer(const Op& op, std::span<const Spec> in);

@@ -12,7 +12,8 @@ namespace {
 constexpr std::string_view kName = "MeshPartition";
 
 Spec output_spec(const MeshPartition& op, const Spec& x) {
-    Spec out{x.shape, x.dtype, Layout::Tile};
+    const bool widens = op.how == MeshPartition::How::Selection && is_block_float(x.dtype);
+    Spec out{x.shape, widens ? DType::BFloat16 : x.dtype, Layout::Tile};
     out.shape.set(op.dim, x.shape[op.dim] / op.parts);
     return out;
 }
@@ -72,6 +73,12 @@ core::Bytes scratch(const MeshPartition&, std::span<const Spec>, const Bindings&
 
 Work work(const MeshPartition& op, std::span<const Spec> in, const Bindings&) {
     const Spec out = output_spec(op, in[0]);
+    if (op.how == MeshPartition::How::Selection) {
+        // By a matrix of ones and zeros; none of its products is a useful one.
+        return {.tile_products = out.tile_rows() * detail::tiles_of(in[0]),
+                .reads = {in[0].bytes()},
+                .writes = {out.bytes()}};
+    }
     return {
         .eltwise_tiles = detail::tiles_of(out), .reads = {out.bytes()}, .writes = {out.bytes()}};
 }

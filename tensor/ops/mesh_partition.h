@@ -13,6 +13,10 @@ struct MeshPartition {
     int axis = 0;
     int dim = 0;
     std::int32_t parts = 1;
+    /// A slice, or a product with a selection matrix, which comes out in bf16 where x is in a block
+    /// format (slice_mat of tt_transformers' attention.py).
+    enum class How { Slice, Selection };
+    How how = How::Slice;
     bool operator==(const MeshPartition&) const = default;
 };
 

@@ -19,24 +19,18 @@ void rotate(float* x, const float* cos, const float* sin, std::int64_t dim) {
     }
 }
 
-// The heads of each user turn by the user's position; idle users stand at position 0.
-void run_decode(const View& x, const View& cos, const View& sin, const View& y,
-                const Bindings& bindings) {
+// The heads of each user turn by the user's row of the tables.
+void run_decode(const View& x, const View& cos, const View& sin, const View& y) {
     const std::int64_t users = x.spec.shape[0];
     const std::int64_t heads = x.spec.shape[1];
     const std::int64_t dim = x.spec.shape[2];
-    core::require(static_cast<std::int64_t>(bindings.positions.size()) == users,
-                  "a decode step has one position per user of the chip");
     detail::Scratch scratch;
     float* values = scratch.floats(heads * dim);
     float* c = scratch.floats(dim);
     float* s = scratch.floats(dim);
     for (std::int64_t u = 0; u < users; ++u) {
-        const std::int64_t position =
-            std::max<std::int64_t>(bindings.positions[static_cast<std::size_t>(u)], 0);
-        core::require(position < cos.spec.shape[0], "positions are within the rotary tables");
-        read_rows(cos.spec, cos.data, position, 1, c);
-        read_rows(sin.spec, sin.data, position, 1, s);
+        read_rows(cos.spec, cos.data, u, 1, c);
+        read_rows(sin.spec, sin.data, u, 1, s);
         read_rows(x.spec, x.data, u * heads, heads, values);
         for (std::int64_t h = 0; h < heads; ++h) rotate(values + h * dim, c, s, dim);
         write_rows(y.spec, y.data, u * heads, heads, values, Packer::Device);
@@ -67,23 +61,32 @@ void run_prefill(const View& x, const View& cos, const View& sin, const View& y,
 
 }  // namespace
 
-Specs infer(const RotaryEmbedding&, std::span<const Spec> in) {
+Specs infer(const RotaryEmbedding& op, std::span<const Spec> in) {
+    const bool decodes = op.phase == Phase::Decode;
     detail::check_inputs(kName, in, 3, 3);
     detail::check_rank(kName, "x", in[0], 3);
-    detail::check_rank(kName, "cos", in[1], 2);
+    detail::check_rank(kName, "cos", in[1], decodes ? 3 : 2);
     if (in[0].shape[2] % 2 != 0) {
         throw core::Error::mismatch(kName, "x", "an even head_dim", in[0].shape.text());
     }
-    detail::check_shape(kName, "cos", in[1], Shape{in[1].shape[0], in[0].shape[2]});
+    detail::check_shape(
+        kName, "cos", in[1],
+        decodes ? Shape{in[0].shape[0], 1, in[0].shape[2]} : Shape{in[1].shape[0], in[0].shape[2]});
     detail::check_shape(kName, "sin", in[2], in[1].shape);
     return {{in[0].shape, in[0].dtype, Layout::Tile}};
 }
 
-Split split(const RotaryEmbedding&, std::span<const Spec> in, std::span<const Placement> placed) {
+// Decode: rows go with the users of x.
+Split split(const RotaryEmbedding& op, std::span<const Spec> in,
+            std::span<const Placement> placed) {
     detail::check_placed(kName, in, placed);
-    if (!placed[1].is_replicated() || !placed[2].is_replicated()) detail::refuse(kName, placed);
     const bool stays = placed[0].is_sharded() && !placed[0].is_sharded(2);
     const Placement x = stays ? placed[0] : Placement::replicated();
+    if (op.phase == Phase::Decode) {
+        const Placement rows = x.is_sharded(0) ? x : Placement::replicated();
+        return {{x, rows, rows}, {x}};
+    }
+    if (!placed[1].is_replicated() || !placed[2].is_replicated()) detail::refuse(kName, placed);
     return {{x, placed[1], placed[2]}, {x}};
 }
 
@@ -92,12 +95,11 @@ core::Bytes scratch(const RotaryEmbedding&, std::span<const Spec>, const Binding
 Work work(const RotaryEmbedding& op, std::span<const Spec> in, const Bindings& bindings) {
     const Spec out{in[0].shape, in[0].dtype, Layout::Tile};
     const std::int64_t tiles = detail::tiles_of(in[0]);
-    // Decode gathers one row of tiles per user, prefill reads the rows of its positions.
+    // Prefill reads the rows of its positions.
     const std::int64_t last = bindings.chunk_start + in[0].shape[1];
-    const std::int64_t rows = op.phase == Phase::Decode
-                                  ? in[0].shape[0] * kTileSide
-                                  : std::min(last, in[1].shape[0]) - bindings.chunk_start;
-    const core::Bytes table = detail::tile_row_bytes(in[1], rows);
+    const std::int64_t rows = std::min(last, in[1].shape[0]) - bindings.chunk_start;
+    const core::Bytes table =
+        op.phase == Phase::Decode ? in[1].bytes() : detail::tile_row_bytes(in[1], rows);
     return {.tile_products = tiles,      // by the 32x32 matrix that swaps pairs
             .eltwise_tiles = 3 * tiles,  // by cos, by sin, sum
             .reads = {in[0].bytes(), table, table},
@@ -107,7 +109,7 @@ Work work(const RotaryEmbedding& op, std::span<const Spec> in, const Bindings& b
 void run(const RotaryEmbedding& op, std::span<const View> in, std::span<const View> out,
          const Bindings& bindings, Counters&) {
     if (op.phase == Phase::Decode) {
-        run_decode(in[0], in[1], in[2], out[0], bindings);
+        run_decode(in[0], in[1], in[2], out[0]);
     } else {
         run_prefill(in[0], in[1], in[2], out[0], bindings);
     }

@@ -8,8 +8,9 @@
 namespace tensor {
 
 /// Rotates pairs (2i, 2i+1) of each head (Meta's interleaved layout) by the row's position.
-/// x [users, heads, head_dim] (decode) or [heads, rows, head_dim] (prefill),
-/// cos, sin [positions, head_dim] (each frequency twice) -> y like x.
+/// Decode: x [users, heads, head_dim], cos, sin [users, 1, head_dim], a row for each user.
+/// Prefill: x [heads, rows, head_dim], cos, sin [positions, head_dim]. Each frequency stands twice.
+/// -> y like x.
 struct RotaryEmbedding {
     Phase phase = Phase::Decode;
     bool operator==(const RotaryEmbedding&) const = default;

@@ -67,6 +67,25 @@ public:
     std::vector<dispatch::Placed> placed;
 };
 
+/// The rows of the rotary tables of a decode step, all columns' users in order.
+inline void write_positions(const Step& step, const dispatch::Session& session,
+                            dispatch::MeshDevice& device, dispatch::QueueId queue) {
+    if (step.program->phase != tensor::Phase::Decode) return;
+    const dispatch::Operand& rows =
+        session.persistent(step.program->name + ".rope_positions", 0).operand;
+    std::vector<std::int32_t> positions;
+    for (const tensor::Bindings& chip : step.bindings) {
+        if (chip.coord[0] > 0) break;
+        if (chip.coord[1] > 0 && step.program->shape.rows == 1) break;  // users are not split
+        positions.insert(positions.end(), chip.positions.begin(), chip.positions.end());
+    }
+    positions.resize(static_cast<std::size_t>(rows.spec.shape[0]));
+    for (std::int32_t& position : positions) position = std::max(position, 0);
+    const auto bytes = std::as_bytes(std::span(positions));
+    device.enqueue_write(
+        rows, dispatch::HostData(step.bindings.size(), {bytes.begin(), bytes.end()}), queue);
+}
+
 /// Places and runs the steps on a device; `load` fills the weights of what was placed.
 inline void play(
     const Steps& steps, Decode mode, dispatch::MeshDevice& device,
@@ -85,6 +104,7 @@ inline void play(
         std::memcpy(bytes.data(), step.tokens.data(),
                     std::min(bytes.size(), step.tokens.size() * sizeof(std::int32_t)));
         device.enqueue_write(ids, dispatch::HostData(step.bindings.size(), bytes), queue);
+        write_positions(step, session, device, queue);
         core::require(!session.run(step.program, step.bindings, host, queue), "a step runs");
         if (mode == Decode::Eager || step.program->phase != tensor::Phase::Decode) continue;
         const dispatch::TraceId trace = device.begin_trace_capture(queue);

@@ -226,8 +226,8 @@ TEST_P(AgreementMutation, a_dropped_release_is_seen) {
             releases.clear();
         };
     };
-    // concat_heads releases the attention output in DRAM; ffn_norm an activation in L1.
-    EXPECT_EQ(seen_by_plan(drop("attention.concat_heads")),
+    // The reshard behind attention releases its output in DRAM; ffn_norm an activation in L1.
+    EXPECT_EQ(seen_by_plan(drop("attention.sdpa.to_sharded")),
               (Disagreements{"DRAM peak", "addresses"}));
     EXPECT_EQ(seen_by_plan(drop("ffn_norm")), (Disagreements{"L1 peak", "addresses"}));
 }

@@ -44,7 +44,11 @@ TEST(BuildDecode, a_layer_reads_like_the_paper) {
     const tensor::Graph graph = build_decode(llama(kLlama8B), preset("bf16"), users_of(32));
     EXPECT_EQ(graph.phase, tensor::Phase::Decode);
     ASSERT_EQ(graph.blocks.size(), 3u);
-    EXPECT_EQ(node_names(graph.blocks[0]), std::vector<std::string>{"embedding"});
+    // Rows of cos and sin are gathered once per step, before the layers.
+    EXPECT_EQ(node_names(graph.blocks[0]),
+              (std::vector<std::string>{"rope.cos.untilize", "rope.cos.rows", "rope.sin.untilize",
+                                        "rope.sin.rows", "rope.cos.transpose", "rope.sin.transpose",
+                                        "embedding"}));
     EXPECT_EQ(node_names(graph.blocks[1]),
               (std::vector<std::string>{
                   "attention_norm", "attention.wqkv", "attention.create_qkv_heads",
@@ -53,7 +57,7 @@ TEST(BuildDecode, a_layer_reads_like_the_paper) {
                   "attention.residual_add", "ffn_norm", "feed_forward.w1", "feed_forward.w3",
                   "feed_forward.mul", "feed_forward.w2", "feed_forward.residual_add"}));
     EXPECT_EQ(graph.blocks[1].repeat, 32);
-    EXPECT_EQ(node_names(graph.blocks[2]), (std::vector<std::string>{"norm", "lm_head"}));
+    EXPECT_EQ(node_names(graph.blocks[2]), (std::vector<std::string>{"norm", "lm_head", "logits"}));
     EXPECT_EQ(graph.value(graph.outputs.at(0)).spec.shape.text(), "[32, 128256]");
 }
 
@@ -119,7 +123,7 @@ TEST(BuildPrefill, casts_and_stores_keys_and_values_before_it_attends) {
               (std::vector<std::string>{"attention.typecast_k", "attention.typecast_v",
                                         "attention.fill_k", "attention.fill_v", "attention.sdpa"}));
     EXPECT_EQ(node_names(first.blocks[2]),
-              (std::vector<std::string>{"last_rows", "norm", "lm_head"}));
+              (std::vector<std::string>{"last_rows", "norm", "lm_head", "logits"}));
     EXPECT_EQ(first.value(first.outputs.at(0)).spec.shape.text(), "[32, 128256]");
     EXPECT_EQ(node_named(first, "attention.wqkv").fidelity_group,
               static_cast<int>(OpGroup::LiQkvPrefill));

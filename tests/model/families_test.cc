@@ -237,8 +237,8 @@ TEST(Families, layers_of_one_network_have_caches_and_positions_of_their_own) {
     const tensor::Graph graph = decode_of("gemma-4-26B-A4B");
     EXPECT_EQ(shape_of(graph, "layers.attention.k_cache", 4), "[32, 8, 1024, 256]");
     EXPECT_EQ(shape_of(graph, "layers.attention.k_cache", 5), "[32, 2, 1024, 512]");
-    EXPECT_EQ(shape_of(graph, "rope.local.256.cos", 4), "[1024, 256]");
-    EXPECT_EQ(shape_of(graph, "rope.cos", 5), "[1024, 512]");
+    EXPECT_EQ(shape_of(graph, "rope.local.256.cos.transpose", 4), "[32, 1, 256]");
+    EXPECT_EQ(shape_of(graph, "rope.cos.transpose", 5), "[32, 1, 512]");
     // 16 heads of 512 and 2 kv heads; values are made of keys.
     EXPECT_EQ(shape_of(graph, "layers.attention.wqkv", 5), "[2816, 9216]");
     EXPECT_EQ(shape_of(graph, "layers.attention.wqkv", 4), "[2816, 8192]");

@@ -136,13 +136,15 @@ TEST(Replica, a_prompt_that_does_not_fit_is_an_answer) {
     // the feed-forward alone) do not: the replica says so and lives.
     fabric::Mesh mesh = mesh_named("n150");
     const auto deployment = demo_on(mesh, "fp32", demo_options(1));
-    const std::vector<std::shared_ptr<const dispatch::Program>> decode{deployment->decode()};
+    // Twice: a step that is captured begins with all programs of the first in memory.
+    const std::vector<std::shared_ptr<const dispatch::Program>> decode{deployment->decode(),
+                                                                       deployment->decode()};
     const dispatch::MemoryPlan plan =
         dispatch::plan_memory(decode, mesh, deployment->options().device);
     mesh.system.chip.dram.bank_bytes -= plan.dram.free / 12 - core::Bytes{8192};
     Running run(mesh, "fp32", demo_options(1));
     ASSERT_EQ(run.replica.shortage(), "");
-    EXPECT_FALSE(run.decode({1}, {0}).empty());
+    EXPECT_FALSE(run.decode({1}, {0}).empty()) << run.replica.shortage();
     EXPECT_TRUE(run.replica.prefill(0, made_prompt(10)).empty());
     EXPECT_NE(run.replica.shortage().find("Out of Memory: "), std::string::npos)
         << run.replica.shortage();

@@ -45,7 +45,7 @@ TEST(TraceRegionGolden, llama_8b_on_n300_is_the_total_it_was_calibrated_on) {
     EXPECT_NEAR(
         error_of(deployed(kLlama8B, "n300", "Llama-3.1-8B", served(mesh::DispatchCore::Ethernet)),
                  decode_and({128, 1024, 2048, 4096, 8192}), 36'410'368),
-        -0.5, 1.0);
+        0.9, 1.0);
 }
 
 TEST(TraceRegionGolden, llama_70b_on_t3k_is_within_nine_percent) {
@@ -58,7 +58,7 @@ TEST(TraceRegionGolden, llama_70b_on_t3k_is_within_nine_percent) {
     EXPECT_NEAR(
         error_of(deployed(kLlama70B, "t3k", "Llama-3.3-70B", served(mesh::DispatchCore::Ethernet)),
                  captures, 124'559'360),
-        -8.0, 1.0);
+        -6.9, 1.0);
 }
 
 TEST(TraceRegionGolden, llama_8b_on_t3k_is_within_twenty_three_percent) {
@@ -111,7 +111,7 @@ TEST(TraceRegionGolden, a_prefill_on_four_blackhole_chips_stays_below_its_publis
     Deployment deployment =
         deployed(kLlama70B, "p300x2", "Llama-3.3-70B", served(mesh::DispatchCore::Worker));
     const std::vector<Capture> prefill{{Kind::Prefill, 1, 128}};
-    EXPECT_NEAR(error_of(deployment, prefill, 35'102'080), -19.0, 1.0);
+    EXPECT_NEAR(error_of(deployment, prefill, 35'102'080), -15.8, 1.0);
     // The recommendation covers it.
     EXPECT_GE(trace_region_report(deployment, prefill).recommended.value, 35'102'080);
 }

@@ -35,17 +35,25 @@ std::vector<Doubles> turn(const std::vector<Doubles>& in,
     return {y};
 }
 
-TEST(RotaryEmbedding, turns_each_user_by_its_position) {
-    // Idle users stand at 0, where nothing turns.
-    Bindings bindings;
-    bindings.positions = {39, -1, 7};
-    const std::size_t expected[] = {39, 0, 7};
+// A row of the tables for each user of x.
+std::vector<Held> with_rows(Held x) {
+    const std::int64_t users = x.spec.shape[0];
+    const Spec rows = tiled({users, 1, 16});
+    std::vector<float> angles;
+    for (std::int64_t i = 0; i < users * 16; ++i)
+        angles.push_back(0.3F * static_cast<float>(i / 2));
+    std::vector<float> cos, sin;
+    for (const float angle : angles) cos.push_back(std::cos(angle));
+    for (const float angle : angles) sin.push_back(std::sin(angle));
+    return {std::move(x), hold(rows, cos), hold(rows, sin)};
+}
+
+TEST(RotaryEmbedding, turns_the_heads_of_each_user_by_its_row) {
+    // Five heads each, all by the same angles.
     for (const DType dtype : {DType::Float32, DType::BFloat16}) {
-        check_numbers(RotaryEmbedding{Phase::Decode},
-                      with_tables(random_held(tiled({3, 5, 16}, dtype), 1)), bindings,
-                      [&](const auto& in) {
-                          return turn(in, [&](std::size_t row) { return expected[row / 5]; });
-                      });
+        check_numbers(
+            RotaryEmbedding{Phase::Decode}, with_rows(random_held(tiled({3, 5, 16}, dtype), 1)), {},
+            [](const auto& in) { return turn(in, [](std::size_t row) { return row / 5; }); });
     }
 }
 
@@ -59,35 +67,33 @@ TEST(RotaryEmbedding, turns_rows_of_a_chunk_from_its_start) {
 }
 
 TEST(RotaryEmbedding, turns_heads_and_users_where_they_are) {
-    // Every head of a row turns alike.
-    Bindings bindings;
-    bindings.positions = {3, 4, 5};
-    const auto in = with_tables(random_held(tiled({3, 3, 16}), 1));
-    const auto own = [&](std::int64_t chip) {
-        Bindings one;
-        one.positions = {bindings.positions[static_cast<std::size_t>(chip)]};
-        return one;
-    };
-    check_sharded(RotaryEmbedding{}, in, bindings, {{along(1), kWhole, kWhole}, {along(1)}});
-    check_sharded(RotaryEmbedding{}, in, bindings,
-                  {{along(0), kWhole, kWhole}, {along(0)}, 3, own});
+    // Rows go with the users.
+    const auto in = with_rows(random_held(tiled({3, 3, 16}), 1));
+    check_sharded(RotaryEmbedding{}, in, {}, {{along(1), kWhole, kWhole}, {along(1)}});
+    check_sharded(RotaryEmbedding{}, in, {}, {{along(0), along(0), along(0)}, {along(0)}, 3});
     expect_split(RotaryEmbedding{}, specs_of(in), {kPart, kWhole, kWhole}, {kWhole, kWhole, kWhole},
                  {kWhole});
-    EXPECT_NE(split_error(RotaryEmbedding{}, specs_of(in), {kWhole, along(0), kWhole}), "");
+    const std::vector<Spec> prompt{tiled({3, 34, 16}), kTable, kTable};
+    EXPECT_NE(split_error(RotaryEmbedding{Phase::Prefill}, prompt, {kWhole, along(0), kWhole}), "");
 }
 
 TEST(RotaryEmbedding, tables_of_another_width_are_named) {
-    // head_dim of the config and of the table.
-    EXPECT_EQ(infer_error(RotaryEmbedding{}, {tiled({3, 3, 16}), tiled({40, 32}), tiled({40, 32})}),
+    // head_dim of the config and of the table; users of the step and of its rows.
+    const RotaryEmbedding prefill{Phase::Prefill};
+    EXPECT_EQ(infer_error(prefill, {tiled({3, 3, 16}), tiled({40, 32}), tiled({40, 32})}),
               "RotaryEmbedding: cos: expected [40, 16], got [40, 32]");
-    EXPECT_EQ(infer_error(RotaryEmbedding{}, {tiled({3, 3, 15}), tiled({40, 15}), tiled({40, 15})}),
+    EXPECT_EQ(infer_error(prefill, {tiled({3, 3, 15}), tiled({40, 15}), tiled({40, 15})}),
               "RotaryEmbedding: x: expected an even head_dim, got [3, 3, 15]");
+    EXPECT_EQ(
+        infer_error(RotaryEmbedding{}, {tiled({3, 3, 16}), tiled({2, 1, 16}), tiled({2, 1, 16})}),
+        "RotaryEmbedding: cos: expected [3, 1, 16], got [2, 1, 16]");
 }
 
-TEST(RotaryEmbedding, decode_reads_one_row_of_tiles_per_user) {
-    // Three users of a table of two tile rows.
-    const std::vector<Spec> specs{tiled({3, 5, 16}), kTable, kTable};
-    const Work counted = work(RotaryEmbedding{}, specs, {});
+TEST(RotaryEmbedding, decode_reads_a_tile_row_for_each_user) {
+    // Three users, one tile each.
+    const Spec rows = tiled({3, 1, 16});
+    const Work counted =
+        work(RotaryEmbedding{}, std::vector<Spec>{tiled({3, 5, 16}), rows, rows}, {});
     EXPECT_EQ(counted.reads[1].value, 3 * 4096);
     EXPECT_EQ(counted.tile_products, 3);
 }

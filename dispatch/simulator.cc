@@ -184,12 +184,16 @@ void Simulator::State::run_collective(const Enqueued& enqueued, QueueId id) {
         continues(command)
             ? core::Picoseconds{}
             : std::max(chip.launch.launch_floor - chip.launch.traced_gap, core::Picoseconds{});
+    const bool along_axis = mesh.shape.rows > 1 && mesh.shape.cols > 1 && body.axis >= 0 &&
+                            body.collective.kind == ccl::Kind::AllGather && chip.kernels;
+    const core::Picoseconds more =
+        along_axis ? launch_release(chip, options.launch.release).axis_gather : core::Picoseconds{};
     for (const std::int32_t at : all_chips) {
         Span& span = spans[static_cast<std::size_t>(at)];
         const core::Picoseconds done = timing.done[static_cast<std::size_t>(at)];
         span.end = done == CollectiveClock::kNever
                        ? kNeverTime
-                       : std::max(after(earliest, done), after(span.start, floor));
+                       : after(std::max(after(earliest, done), after(span.start, floor)), more);
         note_program(enqueued, id, at, span);
     }
     for (const auto& [hop, size] : timing.bytes) carried[hop] += size;

@@ -28,6 +28,7 @@ LaunchRelease read_release(Section section) {
     release.binaries_stay = section.integer("binaries_stay", 0, 1) == 1;
     release.page_write = time(section, "page_write_us");
     release.page_read = time(section, "page_read_us");
+    if (section.has("axis_gather_us")) release.axis_gather = time(section, "axis_gather_us");
     section.finish();
     return release;
 }

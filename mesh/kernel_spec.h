@@ -33,6 +33,7 @@ struct LaunchRelease {
     bool binaries_stay = true;         // traces do not send again what the workers still hold
     core::Picoseconds page_write{};    // host: preparing one page of a write
     core::Picoseconds page_read{};     // device: issuing one page of a read
+    core::Picoseconds axis_gather{};   // more, of an all-gather along one axis of a 2-D mesh
 };
 
 /// Programs on the dispatcher (dispatch/launch_time.h). Zero rates cost nothing.

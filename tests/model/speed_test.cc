@@ -29,9 +29,7 @@ Estimate estimated(std::string_view mesh, std::int64_t batch, const EstimateOpti
     return result;
 }
 
-HostCosts costs() {
-    return {1000 * kMicrosecond, 100 * kMicrosecond, core::Picoseconds{1000}, 10 * kMicrosecond};
-}
+HostCosts costs() { return {1000 * kMicrosecond, 100 * kMicrosecond, core::Picoseconds{1000}}; }
 
 TEST(Speed, a_step_is_measured_after_the_compile_run_is_done) {
     // The host runs ahead of the chips: what they still owe is not part of the first step.

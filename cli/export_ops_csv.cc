@@ -54,7 +54,7 @@ std::string program_config(const Row& row, const dispatch::KernelPlan& plan) {
             specs.row_tiles(), core::ceil_div(specs.col_tiles(), std::int64_t{plan.cores}));
     }
     const dispatch::MatmulBlocks blocks =
-        dispatch::matmul_blocks(specs, plan, row.chip(), dispatch::MatmulTuning::Tuned);
+        dispatch::matmul_blocks(specs, plan, row.chip(), dispatch::MatmulTuning::Model);
     return fmt::format(
         "MatmulMultiCoreReuseMultiCast{}ProgramConfig(compute_with_storage_grid_size=(x={};y={});"
         "in0_block_w={};out_block_h={};out_block_w={};per_core_M={};per_core_N={})",

@@ -19,6 +19,13 @@ constexpr std::int64_t kDefaultFactor = 16;
 constexpr std::int64_t kNarrowRatio = 8;
 // Deepest block of a 1-D matmul. GUESS: as the circular buffers of dispatch/lower.cc.
 constexpr std::int64_t kDeepestNarrowBlock = 8;
+// models/tt_transformers/tt/model_config.py: grids of at most 8 x 8, in0_block_w of at most 8
+// (find_largest_divisor), prefill_len_cutoff of 1024 rows, 512 on Blackhole.
+constexpr std::int64_t kModelGrid = 8;
+constexpr std::int64_t kDeepestModelBlock = 8;
+constexpr std::int64_t kLongestWormholeBatch = 1024 / tensor::kTileSide;
+constexpr std::int64_t kLongestBlackholeBatch = 512 / tensor::kTileSide;
+constexpr std::int64_t kMinimalBlock = 8;  // MinimalMatmulConfig's default M, K and N block
 
 using core::ceil_div;
 
@@ -32,6 +39,12 @@ std::vector<std::int64_t> divisors(std::int64_t number) {  // the largest first
         if (number % d == 0) found.push_back(d);
     }
     return found;
+}
+
+std::int64_t largest_divisor(std::int64_t number, std::int64_t most) {
+    std::int64_t divisor = std::min(number, most);
+    while (divisor > 1 && number % divisor != 0) --divisor;
+    return std::max<std::int64_t>(divisor, 1);
 }
 
 /// Sizes of the blocks when `tiles` are cut into 1, 2, 3 ... of them; the largest first.
@@ -140,31 +153,71 @@ struct Passes {
     double together = 0;  // both, partly overlapped
 };
 
-// A tile product takes its fidelity phases, or what the unpacker needs to bring in a tile of the
-// weight; blocks of K arrive by multicast. The two overlap but for their jitter: the cubic norm is
-// never below the longer, and 26 % above it when they are equal. Calibrated on GEMM_FLOPS.md.
+double bytes_per_cycle(core::BytesPerSecond rate, const mesh::ChipSpec& chip) {
+    return static_cast<double>(rate.value) / static_cast<double>(chip.clock.value);
+}
+
+/// How an operand's tiles reach the cores of its row or column.
+enum class Delivery { Multicast, Chain, Own };
+
+/// Cycles per byte: the core that reads a block from DRAM sends it on, and does one after the
+/// other.
+double feed_cycles(Delivery delivery, double place_rate, const mesh::ChipSpec& chip) {
+    const double neighbour = bytes_per_cycle(chip.core_l1, chip);
+    double cycles = place_rate > 0 ? 1 / place_rate : 0;
+    if (delivery == Delivery::Multicast) cycles += 1 / chip.kernels->matmul.feed_bytes_per_cycle;
+    if (delivery == Delivery::Chain) cycles += 1 / neighbour;
+    return cycles > 0 ? cycles : 1 / neighbour;
+}
+
+struct FeedCycles {
+    double x = 0;
+    double weight = 0;
+};
+
+FeedCycles feed_per_tile(const MatmulSpecs& specs, const KernelPlan& plan,
+                         const mesh::ChipSpec& chip, const MatmulBlocks& blocks) {
+    const double reader = chip.kernels->matmul.reader_bytes_per_cycle;
+    const Delivery sent = blocks.hops > 0 ? Delivery::Chain : Delivery::Multicast;
+    const auto cycles = [&](std::size_t input, Multicast alone, const tensor::Spec& spec) {
+        const Delivery delivery = blocks.multicast == alone ? Delivery::Own : sent;
+        const double rate = in_dram(plan.inputs, input) ? reader : 0;
+        const auto tile = static_cast<double>(tensor::tile_bytes(spec.dtype).value);
+        return tile * feed_cycles(delivery, rate, chip);
+    };
+    return {cycles(0, Multicast::Weight, specs.x), cycles(1, Multicast::Activations, specs.weight)};
+}
+
+// A tile product takes its fidelity phases, or what the unpacker needs to bring in a tile; blocks
+// of K arrive after a read of DRAM. The two overlap but for their jitter: the cubic norm is never
+// below the longer, and 26 % above it when they are equal. Calibrated on GEMM_FLOPS.md.
 Passes passes(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::ChipSpec& chip,
               const MatmulBlocks& blocks) {
     const mesh::MatmulSpec& spec = chip.kernels->matmul;
-    const auto x_tile = static_cast<double>(tensor::tile_bytes(specs.x.dtype).value);
-    const auto weight_tile = static_cast<double>(tensor::tile_bytes(specs.weight.dtype).value);
+    const auto tile = static_cast<double>(std::max(tensor::tile_bytes(specs.x.dtype).value,
+                                                   tensor::tile_bytes(specs.weight.dtype).value));
     const auto phases =
         static_cast<double>(chip.tile_cycles[static_cast<std::size_t>(plan.fidelity)]);
-    const double product = std::max(phases * spec.product_factor,
-                                    std::max(x_tile, weight_tile) / spec.unpack_bytes_per_cycle);
-    const double alone =  // bytes per cycle of a core that reads its own operand
-        static_cast<double>(chip.core_l1.value) / static_cast<double>(chip.clock.value);
-    const double multicast = spec.feed_bytes_per_cycle;
-    const double x_rate = blocks.multicast == Multicast::Weight ? alone : multicast;
-    const double weight_rate = blocks.multicast == Multicast::Activations ? alone : multicast;
+    const double product =
+        std::max(phases * spec.product_factor, tile / spec.unpack_bytes_per_cycle);
     const double compute = static_cast<double>(blocks.block_rows * blocks.block_cols) * product;
-    const double feed =
-        static_cast<double>(spec.block_setup.value) / static_cast<double>(blocks.block_depth) +
-        std::max(static_cast<double>(blocks.block_rows) * x_tile / x_rate,
-                 static_cast<double>(blocks.block_cols) * weight_tile / weight_rate);
+    const auto latency = static_cast<double>(chip.kernels->stream.dram_latency.value);
+    const FeedCycles tiles = feed_per_tile(specs, plan, chip, blocks);
+    const double feed = latency / static_cast<double>(blocks.block_depth) +
+                        std::max(static_cast<double>(blocks.block_rows) * tiles.x,
+                                 static_cast<double>(blocks.block_cols) * tiles.weight);
     const double both = std::cbrt(compute * compute * compute + feed * feed * feed);
-    const auto steps = static_cast<double>(blocks.passes() * specs.depth_tiles());
+    const auto steps = static_cast<double>(blocks.batches * blocks.passes() * specs.depth_tiles());
     return {compute * steps, feed * steps, both * steps};
+}
+
+/// A chain of cores is filled block by block before its last core has the first one.
+double fill_cycles(const MatmulSpecs& specs, const mesh::ChipSpec& chip,
+                   const MatmulBlocks& blocks) {
+    const core::Bytes x = tensor::tile_bytes(specs.x.dtype) * blocks.block_rows;
+    const core::Bytes weight = tensor::tile_bytes(specs.weight.dtype) * blocks.block_cols;
+    const std::int64_t block = std::max(x, weight).value * blocks.block_depth * blocks.hops;
+    return static_cast<double>(block) / bytes_per_cycle(chip.core_l1, chip);
 }
 
 core::Picoseconds loaded(double cycles, const mesh::ChipSpec& chip) {
@@ -178,9 +231,12 @@ OpTime grid_time(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::C
     const Passes cycles = passes(specs, plan, chip, blocks);
     core::Bytes read;
     if (in_dram(plan.inputs, 0)) read += specs.x.bytes() * blocks.col_passes();
-    if (in_dram(plan.inputs, 1)) read += specs.weight.bytes() * blocks.row_passes();
-    // Only the write of the last block has nothing to hide behind.
-    core::Picoseconds alone = chip.kernels->matmul.start;
+    if (in_dram(plan.inputs, 1)) {
+        read += specs.weight.bytes() * (blocks.row_passes() * blocks.batches);
+    }
+    // Only the write of a batch's last block has nothing to hide behind.
+    core::Picoseconds alone =
+        chip.kernels->matmul.start + loaded(fill_cycles(specs, chip, blocks), chip);
     if (in_dram(plan.outputs, 0)) {
         alone += specs.out.bytes() / chip.kernels->matmul.write / blocks.passes();
     }
@@ -222,6 +278,36 @@ MatmulBlocks tuned_blocks(const MatmulSpecs& specs, MatmulBlocks share, const Ke
     return best;
 }
 
+/// The prefill configs of tt_transformers: 8 columns of cores (one per bank where there are fewer),
+/// rows of cores that divide K, rows of a long prompt in batches (models/tt_transformers/tt/
+/// model_config.py: matmul_config, find_prefill_grid, prefill_len_cutoff).
+MatmulBlocks model_blocks(const MatmulSpecs& specs, const KernelPlan& plan,
+                          const mesh::ChipSpec& chip) {
+    const std::int64_t most =
+        chip.arch == mesh::Arch::WormholeB0 ? kLongestWormholeBatch : kLongestBlackholeBatch;
+    const std::int64_t depth = specs.depth_tiles();
+    const std::int64_t cols = std::min<std::int64_t>(kModelGrid, chip.dram.banks);
+    const std::int64_t rows =
+        largest_divisor(depth, std::min<std::int64_t>(kModelGrid, plan.grid.y));
+    MatmulBlocks blocks;
+    blocks.batches = ceil_div(specs.row_tiles(), most);
+    blocks.core_rows = blocks.block_rows = ceil_div(std::min(specs.row_tiles(), most), rows);
+    blocks.core_cols = blocks.block_cols = ceil_div(specs.col_tiles(), cols);
+    blocks.block_depth = largest_divisor(depth / rows, kDeepestModelBlock);
+    return blocks;
+}
+
+/// minimal_matmul: squares of 8 tiles, handed on from core to core (tenstorrent/tt-metal:
+/// ttnn/cpp/ttnn/operations/experimental/minimal_matmul/device/minimal_matmul_program_factory.cpp).
+MatmulBlocks minimal_blocks(const MatmulSpecs& specs, mesh::Grid grid) {
+    MatmulBlocks blocks = share_of(specs, grid, Multicast::Both);
+    blocks.block_rows = std::min(blocks.core_rows, kMinimalBlock);
+    blocks.block_cols = std::min(blocks.core_cols, kMinimalBlock);
+    blocks.block_depth = std::min(specs.depth_tiles(), kMinimalBlock);
+    blocks.hops = std::max(grid.x, grid.y) - 1;
+    return blocks;
+}
+
 /// One core per bank: its columns, K deep, at its share of the banks' rate.
 OpTime bank_time(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::ChipSpec& chip) {
     const std::int64_t cols = ceil_div(specs.col_tiles(), std::int64_t{plan.cores});
@@ -249,6 +335,10 @@ bool is_dram_sharded(const MatmulSpecs& specs, const KernelPlan& plan) {
 MatmulBlocks matmul_blocks(const MatmulSpecs& specs, const KernelPlan& plan,
                            const mesh::ChipSpec& chip, MatmulTuning tuning) {
     core::require(plan.grid.cores() > 0, "a matmul has a grid");
+    if (tuning == MatmulTuning::Minimal) return minimal_blocks(specs, plan.grid);
+    if (tuning == MatmulTuning::Model && specs.row_tiles() > 1) {
+        return model_blocks(specs, plan, chip);
+    }
     if (tuning == MatmulTuning::OutOfBox) {
         const Multicast multicast = default_multicast(specs, plan.grid);
         return default_blocks(specs, share_of(specs, plan.grid, multicast), plan.grid,

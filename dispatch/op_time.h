@@ -30,9 +30,9 @@ struct OpTime {
 /// Roofline of any op: matrix and vector work shared evenly by the cores, whole tiles each.
 OpTime op_time(const KernelPlan& plan, const tensor::Work& work, const mesh::ChipSpec& chip);
 
-/// Who chose the blocks of a matmul: the best that fit, as hand-written program configs are; or the
-/// rules that ttnn.matmul falls back to.
-enum class MatmulTuning { Tuned, OutOfBox };
+/// Who chose the blocks of a matmul: the best that fit, as a sweep finds them; the rules that
+/// ttnn.matmul falls back to; the prefill configs of tt_transformers; or minimal_matmul's own.
+enum class MatmulTuning { Tuned, OutOfBox, Model, Minimal };
 
 /// The same for an op whose operands are known: a Linear is timed as its layouts say.
 OpTime op_time(const tensor::Op& op, std::span<const tensor::Spec> in,

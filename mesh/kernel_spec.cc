@@ -13,7 +13,7 @@ MatmulSpec read_matmul(Section section) {
     matmul.product_factor = section.real("product_factor", 1, 10);
     matmul.unpack_bytes_per_cycle = section.real("unpack_bytes_per_cycle", 1, 1e4);
     matmul.feed_bytes_per_cycle = section.real("feed_bytes_per_cycle", 1, 1e4);
-    matmul.block_setup = {section.integer("block_setup_cycles", 0, 1'000'000)};
+    matmul.reader_bytes_per_cycle = section.real("reader_bytes_per_cycle", 1, 1e4);
     matmul.write = rate(section, "write_gb_per_s");
     matmul.bank_share = section.real("bank_share", 0.01, 1);
     matmul.start = time(section, "start_us");

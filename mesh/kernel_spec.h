@@ -19,7 +19,7 @@ struct MatmulSpec {
     double product_factor = 1;          // cycles of a tile product, of tile_cycles
     double unpack_bytes_per_cycle = 1;  // of one operand's tiles into the matrix unit
     double feed_bytes_per_cycle = 1;    // tiles multicast along a row or column of cores
-    core::Cycles block_setup;           // handshake of one block of K
+    double reader_bytes_per_cycle = 1;  // tiles of interleaved DRAM into one core, block by block
     core::BytesPerSecond write;         // all cores writing their outputs to interleaved DRAM
     double bank_share = 1;              // of DramSpec::sharded, by one matmul core per bank
     core::Picoseconds start;            // filling and draining: what no block of K accounts for

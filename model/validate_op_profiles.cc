@@ -264,9 +264,10 @@ dispatch::MatmulQuestion matmul_of(const Fields& fields, mesh::Fidelity fidelity
     question.activations = fields.in[0].memory.type;
     question.output = fields.out.memory.type;
     question.grid = grid;
-    const bool tuned = fields.attributes.find("ProgramConfig") != std::string::npos ||
-                       fields.op.starts_with("Minimal");
-    question.tuning = tuned ? dispatch::MatmulTuning::Tuned : dispatch::MatmulTuning::OutOfBox;
+    const bool tuned = fields.attributes.find("ProgramConfig") != std::string::npos;
+    question.tuning = fields.op.starts_with("Minimal") ? dispatch::MatmulTuning::Minimal
+                      : tuned                          ? dispatch::MatmulTuning::Tuned
+                                                       : dispatch::MatmulTuning::OutOfBox;
     return question;
 }
 

@@ -180,8 +180,11 @@ const std::vector<Named>& decode_ops() {
 
 std::vector<Named> prefill_products() {
     const auto matmul = [](std::int64_t k, std::int64_t n, DType weight) {
-        return
-            [=](std::int64_t rows, mesh::Grid grid) { return product(rows, k, n, weight, grid); };
+        return [=](std::int64_t rows, mesh::Grid grid) {
+            Calls calls = product(rows, k, n, weight, grid);
+            std::get<MatmulQuestion>(calls.question).tuning = dispatch::MatmulTuning::Model;
+            return calls;
+        };
     };
     return {{"QKV_MM", matmul(kHidden, 1280, DType::BFloat8_b)},
             {"matmul_attn_out", matmul(kHeads * kHeadDim, kHidden, DType::BFloat8_b)},

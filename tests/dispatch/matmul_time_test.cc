@@ -157,6 +157,39 @@ TEST(GridMatmul, partial_tiles_and_unused_cores_cost_like_whole_ones) {
     EXPECT_LT(compute(8 * 32, 2048), compute(9 * 32, 2048));
 }
 
+TEST(GridMatmul, models_take_eight_columns_rows_that_divide_k_and_batches_of_a_prompt) {
+    // models/tt_transformers/tt/model_config.py: find_prefill_grid, matmul_config,
+    // prefill_len_cutoff.
+    const mesh::ChipSpec wormhole = chip_of("n150");
+    const KernelPlan plan = on_grid({8, 8}, Fidelity::HiFi2, kDram);
+    const auto blocks = [&](std::int64_t m, std::int64_t k, std::int64_t n) {
+        return matmul_blocks(matmul(m, k, n, DType::BFloat16, DType::BFloat8_b), plan, wormhole,
+                             MatmulTuning::Model);
+    };
+    EXPECT_EQ(blocks(128, 4096, 14336), (MatmulBlocks{Multicast::Both, 1, 56, 1, 56, 8, 1}));
+    EXPECT_EQ(blocks(4096, 3584, 4096), (MatmulBlocks{Multicast::Both, 4, 16, 4, 16, 7, 4}));
+    const KernelPlan wide = on_grid({11, 10}, Fidelity::HiFi2, kDram);
+    const auto p100 = matmul_blocks(matmul(1024, 4096, 4096, DType::BFloat16, DType::BFloat8_b),
+                                    wide, chip_of("p100"), MatmulTuning::Model);
+    EXPECT_EQ(p100.core_cols, 19);
+    EXPECT_EQ(p100.batches, 2);
+}
+
+TEST(GridMatmul, few_rows_take_as_long_as_the_edge_of_the_grid_reads_the_weight) {
+    // One chip's share of a Llama 70B, 128 rows (tenstorrent/tt-metal: models/demos/
+    // llama3_70b_galaxy/tests/perf_targets/prefill_128.json); weights in bfp8 and bfp4.
+    const mesh::ChipSpec chip = chip_of("galaxy");
+    const auto us = [&](std::int64_t k, std::int64_t n, DType weight, Fidelity fidelity) {
+        const KernelPlan plan = on_grid(chip.worker_grid, fidelity, kDram);
+        const MatmulSpecs specs = matmul(128, k, n, DType::BFloat8_b, weight);
+        return core::to_us(matmul_time(specs, plan, {}, chip, MatmulTuning::Model).total());
+    };
+    EXPECT_NEAR(us(2048, 1280, DType::BFloat8_b, Fidelity::HiFi2) / 45.0, 1, 0.15);
+    EXPECT_NEAR(us(1024, 2048, DType::BFloat8_b, Fidelity::HiFi2) / 37.8, 1, 0.15);
+    EXPECT_NEAR(us(2048, 3584, DType::BFloat4_b, Fidelity::LoFi) / 61.4, 1, 0.15);
+    EXPECT_NEAR(us(3584, 2048, DType::BFloat8_b, Fidelity::HiFi2) / 115.3, 1, 0.15);
+}
+
 struct Published {
     std::string arch, format;
     MatmulTuning tuning = MatmulTuning::Tuned;

@@ -13,6 +13,7 @@
 #   PCRE2                PkgConfig::PCRE2                     libpcre2-dev
 #   Highway              PkgConfig::HWY                       libhwy-dev
 #   ICU                  ICU::uc ICU::i18n                    libicu-dev
+#   SentencePiece        PkgConfig::SENTENCEPIECE             libsentencepiece-dev
 #   SQLite               SQLite::SQLite3                      libsqlite3-dev
 #   GoogleTest           GTest::gtest GTest::gtest_main       libgtest-dev
 #   Google Benchmark     benchmark::benchmark_main            libbenchmark-dev
@@ -30,6 +31,7 @@ find_package(SQLite3 3.40 REQUIRED)
 find_package(ICU 72 QUIET REQUIRED COMPONENTS uc i18n)
 pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc>=2.9)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8>=10.42)
+pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece>=0.1.97)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy>=1.0.3)
 if(TESSERA_TESTS)
     find_package(GTest 1.12 REQUIRED)

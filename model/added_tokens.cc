@@ -9,24 +9,10 @@ namespace model {
 
 namespace {
 
-/// How many bytes of white space `text` starts with.
-std::size_t leading_space(std::string_view text) {
-    std::size_t at = 0;
-    while (at < text.size() && is_white_space(code_point(text.substr(at)))) {
-        at += utf8_step(text.substr(at)).length;
-    }
-    return at;
-}
-
-/// `text` without the white space it ends with.
-std::string_view without_trailing_space(std::string_view text) {
-    while (!text.empty()) {
-        std::size_t start = text.size() - 1;
-        while (start > 0 && (static_cast<unsigned char>(text[start]) & 0xc0) == 0x80) --start;
-        if (!is_white_space(code_point(text.substr(start)))) break;
-        text = text.substr(0, start);
-    }
-    return text;
+/// Whether the characters around [begin, end) of `text` belong to a word.
+bool touches_word(std::string_view text, std::size_t begin, std::size_t end) {
+    return (begin > 0 && is_word_character(last_code_point(text.substr(0, begin)))) ||
+           (end < text.size() && is_word_character(code_point(text.substr(end))));
 }
 
 }  // namespace
@@ -72,11 +58,16 @@ std::vector<TextRun> AddedTokens::split(std::string_view text) const {
             ++at;
             continue;
         }
+        const std::size_t end = at + token->content.size();
+        if (token->is_single_word && touches_word(text, at, end)) {
+            at = end;
+            continue;
+        }
         std::string_view before = text.substr(done, at - done);
         if (token->strips_left) before = without_trailing_space(before);
         if (!before.empty()) runs.push_back({before, std::nullopt});
         runs.push_back({{}, token->id});
-        done = at + token->content.size();
+        done = end;
         if (token->strips_right) done += leading_space(text.substr(done));
         at = done;
     }

@@ -15,8 +15,9 @@ namespace model {
 struct AddedToken {
     std::int32_t id = 0;
     std::string content;
-    bool strips_left = false;   // takes the white space before it along
-    bool strips_right = false;  // and after it
+    bool strips_left = false;     // takes the white space before it along
+    bool strips_right = false;    // and after it
+    bool is_single_word = false;  // not inside a word
     bool is_special = false;
 };
 

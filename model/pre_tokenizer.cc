@@ -1,169 +1,188 @@
 #include "model/pre_tokenizer.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include <algorithm>
-#include <cstdint>
-
-#include "core/error.h"
-#include "core/files.h"
-#include "model/utf8.h"
 
 namespace model {
 
 namespace {
 
-using core::Error;
+using Parts = std::vector<std::string_view>;
 
-// Far above what real patterns need (a few steps per character), so a hostile one ends in time.
-constexpr std::uint32_t kLeastMatchLimit = 10'000'000;
-constexpr std::uint32_t kStepsPerByte = 16;
-constexpr std::size_t kLongestPattern = 64 * 1024;
-
-struct FreeMatch {
-    void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
-    void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
+struct Stretch {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    bool is_match = false;
 };
 
-/// \s and \S by the Unicode property; PCRE2's own \s also takes U+180E.
-std::string with_white_space(std::string_view pattern) {
-    std::string out;
-    for (std::size_t i = 0; i < pattern.size(); ++i) {
-        if (pattern[i] != '\\' || i + 1 == pattern.size()) {
-            out.push_back(pattern[i]);
-            continue;
-        }
-        const char escaped = pattern[++i];
-        if (escaped == 's') {
-            out.append("\\p{White_Space}");
-        } else if (escaped == 'S') {
-            out.append("\\P{White_Space}");
-        } else {
-            out.append({'\\', escaped});
-        }
-    }
-    return out;
-}
-
-std::string pcre_text(int code) {
-    PCRE2_UCHAR text[256] = {};
-    pcre2_get_error_message(code, text, sizeof text);
-    return reinterpret_cast<const char*>(text);
-}
-
-/// Matches one pattern along one text.
-class Matcher {
-public:
-    Matcher(const pcre2_code* code, std::string_view text)
-        : code_(code),
-          text_(text),
-          data_(pcre2_match_data_create(1, nullptr)),
-          context_(pcre2_match_context_create(nullptr)) {
-        core::require(data_ && context_, "PCRE2 gets its match data");
-        const std::size_t steps = std::min<std::size_t>(text.size(), UINT32_MAX / kStepsPerByte);
-        pcre2_set_match_limit(
-            context_.get(),
-            std::max(kLeastMatchLimit, static_cast<std::uint32_t>(steps) * kStepsPerByte));
-    }
-
-    struct Range {
-        std::size_t begin = 0;
-        std::size_t end = 0;
-    };
-
-    /// The next non-empty match at or after `from`; the empty range at the end when there is none.
-    Range next(std::size_t from) {
-        int result = run(from, PCRE2_NOTEMPTY | PCRE2_NO_UTF_CHECK);
-        // The interpreter keeps its stack on the heap, with a limit of its own.
-        if (result == PCRE2_ERROR_JIT_STACKLIMIT) {
-            result = run(from, PCRE2_NOTEMPTY | PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT);
-        }
-        if (result == PCRE2_ERROR_NOMATCH) return {text_.size(), text_.size()};
-        if (result < 0) {
-            throw Error("tokenizer pattern: expected a match in bounded time, got \"" +
-                        pcre_text(result) + "\" at byte " + std::to_string(from))
-                .hint("shorten the text, or use a simpler pattern");
-        }
-        const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(data_.get());
-        return {bounds[0], bounds[1]};
-    }
-
-private:
-    int run(std::size_t from, std::uint32_t options) {
-        return pcre2_match(code_, reinterpret_cast<PCRE2_SPTR>(text_.data()), text_.size(), from,
-                           options, data_.get(), context_.get());
-    }
-
-    const pcre2_code* code_;
-    std::string_view text_;
-    std::unique_ptr<pcre2_match_data, FreeMatch> data_;
-    std::unique_ptr<pcre2_match_context, FreeMatch> context_;
-};
-
-}  // namespace
-
-void Pattern::Free::operator()(pcre2_real_code_8* code) const { pcre2_code_free(code); }
-
-Pattern::Pattern(std::string_view text, PatternKind kind, Gaps gaps, std::string_view where,
-                 std::string_view key)
-    : gaps_(gaps) {
-    if (text.empty() || text.size() > kLongestPattern) {
-        throw Error::mismatch(where, key, "a pattern of 1 to 65536 bytes",
-                              std::to_string(text.size()));
-    }
-    const bool is_literal = kind == PatternKind::Literal;
-    const std::string pattern = is_literal ? std::string(text) : with_white_space(text);
-    const std::uint32_t options =
-        PCRE2_UTF | (is_literal ? PCRE2_LITERAL : PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C);
-    int code = 0;
-    PCRE2_SIZE offset = 0;
-    code_.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), options,
-                              &code, &offset, nullptr));
-    if (!code_) {
-        throw Error::mismatch(where, key, "a regular expression",
-                              "\"" + core::printable(text) + "\" (" + pcre_text(code) + ")");
-    }
-    // Only speed depends on it; without JIT support the interpreter runs.
-    pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE);
-}
-
-void Pattern::split(std::string_view text, std::vector<std::string>& out) const {
-    Matcher matcher(code_.get(), text);
+/// Matches and what lies between them, left to right; no stretch is empty.
+void stretches(std::string_view text, PatternMatcher& matcher, std::vector<Stretch>& out) {
+    out.clear();
     std::size_t done = 0;
     while (done < text.size()) {
-        const Matcher::Range match = matcher.next(done);
+        const ByteRange match = matcher.next(text, done);
         // \K and lookbehind could report a match that starts before `done`.
         const std::size_t begin = std::max(match.begin, done);
-        if (begin > done && gaps_ == Gaps::Keep) out.emplace_back(text.substr(done, begin - done));
-        if (match.end > begin) out.emplace_back(text.substr(begin, match.end - begin));
+        if (begin > done) out.push_back({done, begin, false});
+        if (match.end > begin) out.push_back({begin, match.end, true});
         if (match.end <= done) break;
         done = match.end;
     }
 }
 
-void PreTokenizer::set_byte_level(PrefixSpace prefix, std::vector<Pattern> pattern) {
-    core::require(pattern.size() <= 1, "the byte level has at most one pattern");
-    prefix_ = prefix;
-    byte_level_ = std::move(pattern);
+/// A delimiter joins its left neighbour, unless that is a delimiter too.
+void merge_with_previous(std::vector<Stretch>& list) {
+    std::vector<Stretch> merged;
+    bool previous_is_match = false;
+    for (const Stretch& stretch : list) {
+        if (stretch.is_match && !previous_is_match && !merged.empty()) {
+            merged.back().end = stretch.end;
+        } else {
+            merged.push_back(stretch);
+        }
+        previous_is_match = stretch.is_match;
+    }
+    list = std::move(merged);
 }
 
-std::vector<std::string> PreTokenizer::split(std::string_view text) const {
-    std::vector<std::string> parts;
-    if (!text.empty()) parts.emplace_back(text);
-    const auto refine = [&parts](const Pattern& pattern) {
-        std::vector<std::string> finer;
-        for (const std::string& part : parts) pattern.split(part, finer);
-        parts = std::move(finer);
-    };
-    for (const Pattern& pattern : patterns_) refine(pattern);
-    if (prefix_ == PrefixSpace::Add) {
-        for (std::string& part : parts) {
-            if (!part.starts_with(' ')) part.insert(part.begin(), ' ');
+void merge_with_next(std::vector<Stretch>& list) {
+    std::vector<Stretch> merged;
+    bool next_is_match = false;
+    std::for_each(list.rbegin(), list.rend(), [&](const Stretch& stretch) {
+        if (stretch.is_match && !next_is_match && !merged.empty()) {
+            merged.back().begin = stretch.begin;
+        } else {
+            merged.push_back(stretch);
+        }
+        next_is_match = stretch.is_match;
+    });
+    std::reverse(merged.begin(), merged.end());
+    list = std::move(merged);
+}
+
+void merge_equals(std::vector<Stretch>& list) {
+    std::vector<Stretch> merged;
+    for (const Stretch& stretch : list) {
+        if (!merged.empty() && merged.back().is_match == stretch.is_match) {
+            merged.back().end = stretch.end;
+        } else {
+            merged.push_back(stretch);
         }
     }
-    for (const Pattern& pattern : byte_level_) refine(pattern);
-    return parts;
+    list = std::move(merged);
+}
+
+void run_step(const SplitStep& step, Place, TextStore&, Parts& parts) {
+    PatternMatcher matcher(step.pattern);
+    Parts finer;
+    std::vector<Stretch> list;
+    for (const std::string_view part : parts) {
+        stretches(part, matcher, list);
+        if (step.inverts) {
+            for (Stretch& stretch : list) stretch.is_match = !stretch.is_match;
+        }
+        switch (step.behavior) {
+            case SplitBehavior::Isolated:
+                break;
+            case SplitBehavior::Removed:
+                std::erase_if(list, [](const Stretch& stretch) { return stretch.is_match; });
+                break;
+            case SplitBehavior::MergedWithPrevious:
+                merge_with_previous(list);
+                break;
+            case SplitBehavior::MergedWithNext:
+                merge_with_next(list);
+                break;
+            case SplitBehavior::Contiguous:
+                merge_equals(list);
+                break;
+        }
+        for (const Stretch& stretch : list) {
+            finer.push_back(part.substr(stretch.begin, stretch.end - stretch.begin));
+        }
+    }
+    parts = std::move(finer);
+}
+
+void run_step(const ByteLevelStep& step, Place, TextStore& store, Parts& parts) {
+    if (step.adds_space) {
+        for (std::string_view& part : parts) {
+            if (!part.starts_with(' ')) part = store.emplace_back(" " + std::string(part));
+        }
+    }
+    if (!step.pattern) return;
+    PatternMatcher matcher(*step.pattern);
+    Parts finer;
+    std::vector<Stretch> list;
+    for (const std::string_view part : parts) {
+        stretches(part, matcher, list);
+        for (const Stretch& stretch : list) {
+            finer.push_back(part.substr(stretch.begin, stretch.end - stretch.begin));
+        }
+    }
+    parts = std::move(finer);
+}
+
+/// Parts of `text` that begin at each mark; with `runs`, only at the first of a run of marks.
+void cut_before(std::string_view text, std::string_view mark, bool runs, Parts& out) {
+    std::size_t done = 0;
+    std::size_t after_mark = std::string_view::npos;
+    for (std::size_t at = text.find(mark); at != text.npos; at = text.find(mark, at)) {
+        const bool continues = runs && at == after_mark;
+        if (at > done && !continues) {
+            out.push_back(text.substr(done, at - done));
+            done = at;
+        }
+        at += mark.size();
+        after_mark = at;
+    }
+    if (done < text.size()) out.push_back(text.substr(done));
+}
+
+void run_step(const MetaspaceStep& step, Place place, TextStore& store, Parts& parts) {
+    using Prepend = MetaspaceStep::Prepend;
+    Parts finer;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        std::string text;
+        text.reserve(parts[i].size() * 5 / 4 + step.mark.size());
+        const bool may_prepend =
+            step.prepend == Prepend::Always ||
+            (step.prepend == Prepend::First && place == Place::Begin && i == 0);
+        if (may_prepend && !parts[i].starts_with(' ') && !parts[i].starts_with(step.mark)) {
+            text = step.mark;
+        }
+        for (const char letter : parts[i]) {
+            if (letter == ' ') {
+                text += step.mark;
+            } else {
+                text += letter;
+            }
+        }
+        const std::string_view kept = store.emplace_back(std::move(text));
+        if (step.splits) {
+            cut_before(kept, step.mark, false, finer);
+        } else {
+            finer.push_back(kept);
+        }
+    }
+    parts = std::move(finer);
+}
+
+void run_step(const CutStep& step, Place, TextStore&, Parts& parts) {
+    Parts finer;
+    for (const std::string_view part : parts) cut_before(part, step.mark, true, finer);
+    parts = std::move(finer);
+}
+
+}  // namespace
+
+void PreTokenizer::add(Step&& step) { steps_.push_back(std::move(step)); }
+
+void PreTokenizer::split(std::string_view text, Place place, TextStore& store, Parts& parts) const {
+    parts.clear();
+    if (!text.empty()) parts.push_back(text);
+    for (const Step& step : steps_) {
+        std::visit([&](const auto& known) { run_step(known, place, store, parts); }, step);
+    }
 }
 
 std::string_view gpt2_pattern() {

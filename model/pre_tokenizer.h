@@ -1,60 +1,69 @@
-// Splitting text into pre-tokens before BPE: regular expressions, then the byte level.
+// Splitting text into pre-tokens before BPE, step by step as tokenizer.json lists them.
 // Invariant: pre-tokens never merge with each other; joined they are the text again (but for an
-// added leading space, and gaps where a Split drops them).
-// Semantics: huggingface/tokenizers pre_tokenizers split.rs and byte_level.rs; patterns run in
-// PCRE2 with Unicode properties, \s meaning White_Space as in Oniguruma.
+// added leading space, spaces written as the metaspace mark, and what a Split drops).
+// Semantics: huggingface/tokenizers pre_tokenizers split.rs, byte_level.rs, metaspace.rs and
+// tokenizer/normalizer.rs (NormalizedString::split).
 #pragma once
 
-#include <memory>
+#include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
-struct pcre2_real_code_8;
+#include "model/pattern.h"
 
 namespace model {
 
-/// How a pattern's text is read.
-enum class PatternKind { Regex, Literal };
+/// Whether a text is the very beginning of what the user gave.
+enum class Place { Begin, Inside };
 
-/// What happens to text between matches: its own pre-token ("Isolated"), or dropped
-/// ("Removed" with "invert": true).
-enum class Gaps { Keep, Drop };
+/// What happens to the matches of a Split.
+enum class SplitBehavior { Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous };
 
-/// A compiled pattern; matching is thread-safe.
-class Pattern {
-public:
-    /// Throws core::Error "where: key: ..." when `text` does not compile.
-    Pattern(std::string_view text, PatternKind kind, Gaps gaps, std::string_view where,
-            std::string_view key);
-
-    /// Appends the parts of `text` to `out`. Requires: `text` is UTF-8.
-    /// Throws core::Error when matching exceeds its step limit.
-    void split(std::string_view text, std::vector<std::string>& out) const;
-
-private:
-    struct Free {
-        void operator()(pcre2_real_code_8* code) const;
-    };
-    std::unique_ptr<pcre2_real_code_8, Free> code_;
-    Gaps gaps_;
+struct SplitStep {
+    Pattern pattern;
+    SplitBehavior behavior = SplitBehavior::Isolated;
+    bool inverts = false;  // what lies between the matches counts as the match
 };
 
-enum class PrefixSpace { No, Add };
+/// The byte level's own space and pattern; its bytes themselves are left to Bpe.
+struct ByteLevelStep {
+    bool adds_space = false;
+    std::optional<Pattern> pattern;
+};
+
+/// Spaces become `mark`, and perhaps one stands before the text.
+struct MetaspaceStep {
+    enum class Prepend { Always, First, Never };
+    std::string mark;
+    Prepend prepend = Prepend::Always;
+    bool splits = true;  // every mark begins a pre-token
+};
+
+/// Cuts before a mark that follows something else: for a model that merges nothing across it the
+/// tokens stay the same, and short pre-tokens are quick.
+struct CutStep {
+    std::string mark;
+};
+
+/// Texts that pre-tokens point into.
+using TextStore = std::deque<std::string>;
 
 class PreTokenizer {
 public:
-    void add_split(Pattern pattern) { patterns_.push_back(std::move(pattern)); }
-    /// The byte level's own space and pattern, after all splits.
-    void set_byte_level(PrefixSpace prefix, std::vector<Pattern> pattern);
+    using Step = std::variant<SplitStep, ByteLevelStep, MetaspaceStep, CutStep>;
 
+    void add(Step&& step);
+
+    /// The pre-tokens of `text`, in `parts`; they live as long as `text` and `store`.
     /// Requires: `text` is UTF-8.
-    std::vector<std::string> split(std::string_view text) const;
+    void split(std::string_view text, Place place, TextStore& store,
+               std::vector<std::string_view>& parts) const;
 
 private:
-    std::vector<Pattern> patterns_;
-    PrefixSpace prefix_ = PrefixSpace::No;
-    std::vector<Pattern> byte_level_;  // none or one
+    std::vector<Step> steps_;
 };
 
 /// The pattern of a ByteLevel pre-tokenizer with "use_regex": true (openai/gpt-2 encoder.py).

@@ -1,29 +1,109 @@
 #include "model/tokenizer.h"
 
+#include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/json.h"
+#include "model/tokenizer_model.h"
 
 namespace model {
 
 namespace {
 
 using core::Error;
+using Ids = std::vector<std::int32_t>;
 
-std::vector<TextRun> split_late(const AddedTokens& late, std::vector<TextRun> runs) {
-    std::vector<TextRun> finer;
-    for (const TextRun& run : runs) {
-        if (run.token) {
-            finer.push_back(run);
-            continue;
+/// Where the tokens of words stand in the ids of one text already encoded; words repeat.
+/// A slot holds the last word that fell on it.
+class SeenWords {
+public:
+    explicit SeenWords(std::size_t text_size)
+        : slots_(std::bit_ceil(std::clamp(text_size / kBytesPerSlot, kLeast, kMost))) {}
+
+    /// Appends the tokens of `word` to `ids`, from `encode` when they are not known.
+    template <class Encode>
+    void encode(std::string_view word, Ids& ids, const Encode& encode_word) {
+        if (word.empty() || word.size() > kLongest) return encode_word(word);
+        Slot& slot = slots_[std::hash<std::string_view>{}(word) & (slots_.size() - 1)];
+        if (slot.word == word) {
+            for (std::size_t i = 0; i < slot.count; ++i) ids.push_back(ids[slot.begin + i]);
+            return;
         }
-        const std::vector<TextRun> parts = late.split(run.text);
-        finer.insert(finer.end(), parts.begin(), parts.end());
+        const std::size_t begin = ids.size();
+        encode_word(word);
+        slot = {word, begin, ids.size() - begin};
     }
-    return finer;
-}
+
+private:
+    static constexpr std::size_t kBytesPerSlot = 16;
+    static constexpr std::size_t kLeast = 16;
+    static constexpr std::size_t kMost = 32768;
+    static constexpr std::size_t kLongest = 64;
+    struct Slot {
+        std::string_view word;
+        std::size_t begin = 0;
+        std::size_t count = 0;
+    };
+    std::vector<Slot> slots_;
+};
+
+/// Encodes one text: what it needs from run to run.
+class Encoding {
+public:
+    Encoding(const TokenizerFile& file, std::string_view text, Ids& ids)
+        : file_(file), text_(text), ids_(ids), seen_(text.size()) {}
+
+    void run() {
+        for (const TextRun& run : file_.raw_added.split(text_)) {
+            if (run.token) {
+                ids_.push_back(*run.token);
+            } else {
+                encode_raw(run.text,
+                           run.text.data() == text_.data() ? Place::Begin : Place::Inside);
+            }
+        }
+    }
+
+private:
+    void encode_raw(std::string_view text, Place place) {
+        if (!file_.normalizer.is_identity()) {
+            text = store_.emplace_back(file_.normalizer.normalized(text));
+        }
+        for (const TextRun& run : file_.late_added.split(text)) {
+            if (run.token) {
+                ids_.push_back(*run.token);
+            } else {
+                encode_text(run.text, run.text.data() == text.data() ? place : Place::Inside);
+            }
+        }
+    }
+
+    void encode_text(std::string_view text, Place place) {
+        if (const auto* bpe = std::get_if<Bpe>(&file_.model)) {
+            file_.pre_tokenizer.split(text, place, store_, parts_);
+            encode_parts([&](std::string_view word) { bpe->encode(word, ids_, scratch_); });
+        } else {
+            const auto& pieces = std::get<SentencePieceModel>(file_.model);
+            pieces.split(text, parts_);
+            encode_parts([&](std::string_view word) { pieces.encode(word, ids_); });
+        }
+    }
+
+    template <class Encode>
+    void encode_parts(const Encode& encode) {
+        for (const std::string_view part : parts_) seen_.encode(part, ids_, encode);
+    }
+
+    const TokenizerFile& file_;
+    std::string_view text_;
+    Ids& ids_;
+    SeenWords seen_;
+    TextStore store_;
+    std::vector<std::string_view> parts_;
+    Bpe::Scratch scratch_;
+};
 
 }  // namespace
 
@@ -31,30 +111,29 @@ Tokenizer Tokenizer::parse(std::string_view text, std::string_view where) {
     return Tokenizer(parse_tokenizer_file(text, where));
 }
 
-Tokenizer Tokenizer::load(const std::filesystem::path& path) {
-    std::error_code ignored;
-    const bool is_folder = std::filesystem::is_directory(path, ignored);
-    const std::filesystem::path file = is_folder ? path / "tokenizer.json" : path;
-    Tokenizer tokenizer = parse(core::read_text(file), core::printable(file.string()));
-    const std::filesystem::path config = file.parent_path() / "tokenizer_config.json";
-    if (!tokenizer.file_.around && std::filesystem::exists(config, ignored)) {
-        tokenizer.read_begin_token(config);
-    }
-    return tokenizer;
+Tokenizer Tokenizer::parse_model(std::string_view bytes, std::string_view where) {
+    return Tokenizer(parse_tokenizer_model(bytes, where));
 }
 
-void Tokenizer::read_begin_token(const std::filesystem::path& path) {
-    const nlohmann::json value = core::read_json(path);
-    const core::JsonObject root(value, core::printable(path.string()));
-    if (!root.optional_boolean("add_bos_token").value_or(false)) return;
-    // Either the text itself or an AddedToken object.
-    const nlohmann::json* token = root.find("bos_token");
-    const std::string content = token != nullptr && token->is_object()
-                                    ? root.object("bos_token").text("content")
-                                    : root.text("bos_token");
-    const std::optional<std::int32_t> id = find_added(content);
-    if (!id) throw root.unexpected("bos_token", "one of the added tokens of tokenizer.json");
-    file_.around = TokenizerFile::Template{{*id}, {}};
+Tokenizer Tokenizer::load(const std::filesystem::path& path) {
+    std::error_code ignored;
+    std::filesystem::path file = path;
+    if (std::filesystem::is_directory(path, ignored)) {
+        file = path / "tokenizer.json";
+        const std::filesystem::path other = path / "tokenizer.model";
+        if (!std::filesystem::exists(file, ignored) && std::filesystem::exists(other, ignored)) {
+            file = other;
+        }
+    }
+    const std::string text = core::read_text(file);
+    const std::string where = core::printable(file.string());
+    Tokenizer tokenizer =
+        file.extension() == ".model" ? parse_model(text, where) : parse(text, where);
+    const std::filesystem::path config = file.parent_path() / "tokenizer_config.json";
+    if (std::filesystem::exists(config, ignored)) {
+        read_tokenizer_config(config, tokenizer.file_);
+    }
+    return tokenizer;
 }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text, AddSpecial add) const {
@@ -62,22 +141,12 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, AddSpecial ad
         throw Error::mismatch("text", "byte " + std::to_string(*broken), "UTF-8",
                               "\"" + core::printable(text.substr(*broken, 4)) + "\"");
     }
-    std::vector<std::int32_t> ids;
+    Ids ids;
     const bool wraps = add == AddSpecial::Yes && file_.around.has_value();
     if (wraps) ids = file_.around->before;
-    for (const TextRun& run : split_late(file_.late_added, file_.raw_added.split(text))) {
-        if (run.token) {
-            ids.push_back(*run.token);
-        } else {
-            encode_text(run.text, ids);
-        }
-    }
+    Encoding(file_, text, ids).run();
     if (wraps) ids.insert(ids.end(), file_.around->after.begin(), file_.around->after.end());
     return ids;
-}
-
-void Tokenizer::encode_text(std::string_view text, std::vector<std::int32_t>& ids) const {
-    for (const std::string& part : file_.pre_tokenizer.split(text)) file_.bpe.encode(part, ids);
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, ShowSpecial show) const {
@@ -105,14 +174,19 @@ std::string_view Tokenizer::piece(std::int32_t id) const { return at(id).bytes; 
 bool Tokenizer::is_special(std::int32_t id) const { return at(id).kind == Piece::Kind::Special; }
 
 std::optional<std::int32_t> Tokenizer::find_added(std::string_view content) const {
-    const std::optional<std::int32_t> raw = file_.raw_added.find(content);
-    return raw ? raw : file_.late_added.find(content);
+    return find_token(file_, content);
 }
 
 std::string StreamDecoder::push(std::int32_t id) {
-    const std::string_view bytes = tokenizer_->piece(id);
-    if (show_ == ShowSpecial::No && tokenizer_->is_special(id)) return {};
-    return stream_.push(bytes);
+    const Piece& piece = tokenizer_->at(id);
+    if (show_ == ShowSpecial::No && piece.kind == Piece::Kind::Special) return {};
+    if (piece.keeps_space) ends_.keep_start();
+    return ends_.push(stream_.push(piece.bytes));
+}
+
+std::string StreamDecoder::finish() {
+    std::string text = ends_.push(stream_.finish());
+    return text + ends_.finish();
 }
 
 }  // namespace model

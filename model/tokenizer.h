@@ -1,7 +1,8 @@
-// Text to token ids and back: byte-level BPE as tokenizer.json describes it.
+// Text to token ids and back: a tokenizer.json, a SentencePiece model or Llama 3's token list.
 // Invariant: decode(encode(text)) is the text again, special tokens in it included (unless the
-// tokenizer adds a leading space or strips around added tokens). Encoding is thread-safe.
-// Semantics: huggingface/tokenizers; decode gives UTF-8 always, U+FFFD for broken bytes.
+// tokenizer normalizes the text or strips around added tokens). Encoding is thread-safe.
+// Semantics: huggingface/tokenizers, google/sentencepiece, openai/tiktoken; decode gives UTF-8
+// always, U+FFFD for broken bytes.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +25,14 @@ enum class ShowSpecial { No, Yes };
 
 class Tokenizer {
 public:
-    /// `path`: a folder with tokenizer.json, or the file. Without a template in it, the
-    /// "add_bos_token" and "bos_token" of a tokenizer_config.json beside it count.
-    /// Throws core::Error.
+    /// `path`: a folder with tokenizer.json or else tokenizer.model, or the file. What a
+    /// tokenizer_config.json beside it says of begin, end and added tokens counts where the file
+    /// itself does not say it. Throws core::Error.
     static Tokenizer load(const std::filesystem::path& path);
     /// From the text of a tokenizer.json; `where` names it in messages. Throws core::Error.
     static Tokenizer parse(std::string_view text, std::string_view where);
+    /// From the bytes of a tokenizer.model, SentencePiece's or Llama 3's. Throws core::Error.
+    static Tokenizer parse_model(std::string_view bytes, std::string_view where);
 
     /// Special tokens written out in `text` become their ids. Throws core::Error when `text` is
     /// not UTF-8.
@@ -44,14 +47,15 @@ public:
     std::string_view piece(std::int32_t id) const;
     /// Throws core::Error on an unknown id.
     bool is_special(std::int32_t id) const;
-    /// The id of an added token such as "<|eot_id|>".
+    /// The id of an added or special token such as "<|eot_id|>".
     std::optional<std::int32_t> find_added(std::string_view content) const;
+    /// What is taken off the ends of a decoded text.
+    const EndStrip& ends() const { return file_.ends; }
 
 private:
     explicit Tokenizer(TokenizerFile file) : file_(std::move(file)) {}
+    friend class StreamDecoder;
     const Piece& at(std::int32_t id) const;
-    void encode_text(std::string_view text, std::vector<std::int32_t>& ids) const;
-    void read_begin_token(const std::filesystem::path& path);
 
     TokenizerFile file_;
 };
@@ -61,17 +65,18 @@ private:
 class StreamDecoder {
 public:
     explicit StreamDecoder(const Tokenizer& tokenizer, ShowSpecial show = ShowSpecial::Yes)
-        : tokenizer_(&tokenizer), show_(show) {}
+        : tokenizer_(&tokenizer), show_(show), ends_(tokenizer.ends()) {}
 
     /// The characters that `id` completes. Throws core::Error on an unknown id.
     std::string push(std::int32_t id);
     /// What is left at the end.
-    std::string finish() { return stream_.finish(); }
+    std::string finish();
 
 private:
     const Tokenizer* tokenizer_;
     ShowSpecial show_;
     Utf8Stream stream_;
+    EndStripper ends_;
 };
 
 }  // namespace model

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "model/byte_level.h"
+#include "model/tokenizer_parts.h"
 
 namespace model {
 
@@ -16,39 +17,17 @@ using core::Error;
 using core::JsonObject;
 using nlohmann::json;
 
-// The largest published vocabularies have under 300,000 entries.
-constexpr std::int64_t kMaxId = (1 << 21) - 1;
 constexpr std::size_t kLongestAdded = 512;
-
-Error unsupported(const JsonObject& object, std::string_view key, std::string_view supported) {
-    return object.unexpected(key, supported)
-        .hint("only byte-level BPE tokenizers (GPT-2, Llama-3, Qwen kind) are supported");
-}
-
-std::string element(std::string_view key, std::size_t index) {
-    return std::string(key) + "[" + std::to_string(index) + "]";
-}
-
-/// Gives `id` its text; an id or a place in `pieces` is used once.
-void place(std::vector<Piece>& pieces, std::int64_t id, Piece piece, const JsonObject& holder,
-           std::string_view key) {
-    const auto index = static_cast<std::size_t>(id);
-    if (index >= pieces.size()) pieces.resize(index + 1);
-    if (pieces[index].kind != Piece::Kind::Missing && pieces[index].bytes != piece.bytes) {
-        throw holder.unexpected(key, "an id of its own; \"" + core::printable(pieces[index].bytes) +
-                                         "\" has it already");
-    }
-    pieces[index] = std::move(piece);
-}
+constexpr std::string_view kSpaceMark = "\xe2\x96\x81";  // U+2581
 
 // --- model: vocabulary and merges ---
 
-void check_model(const JsonObject& model) {
+void check_model(const JsonObject& model, Symbols symbols) {
     if (model.optional_text("type").value_or("BPE") != "BPE") {
         throw unsupported(model, "type", "\"BPE\"");
     }
-    if (model.optional_boolean("byte_fallback").value_or(false)) {
-        throw unsupported(model, "byte_fallback", "false");
+    if (symbols == Symbols::Bytes && model.optional_boolean("byte_fallback").value_or(false)) {
+        throw unsupported(model, "byte_fallback", "false with the pre-tokenizer ByteLevel");
     }
     if (model.optional_number("dropout", 0, 1).value_or(0) != 0) {
         throw unsupported(model, "dropout", "null (encoding must not be random)");
@@ -67,26 +46,32 @@ struct Vocabulary {
         if (id == nullptr) return std::nullopt;
         return id->get<std::int32_t>();
     }
+    template <class Visit>
+    void each(const Visit& visit) const {
+        for (const auto& member : holder.value().get_ref<const json::object_t&>()) {
+            visit(member.first,
+                  static_cast<std::int32_t>(holder.integer(member.first, 0, kMaxTokenId)));
+        }
+    }
 };
 
 /// Fills `pieces` from model.vocab.
-Vocabulary read_vocabulary(const JsonObject& model, std::vector<Piece>& pieces) {
+Vocabulary read_vocabulary(const JsonObject& model, const TokenDecoder& decoder,
+                           std::vector<Piece>& pieces) {
     const Vocabulary vocabulary{model.object("vocab")};
-    const JsonObject& holder = vocabulary.holder;
-    for (const auto& member : holder.value().get_ref<const json::object_t&>()) {
-        const std::int64_t id = holder.integer(member.first, 0, kMaxId);
-        // A piece outside the byte alphabet cannot be reached by merging; it reads as it stands.
-        Piece piece{Piece::Kind::Text, bytes_of_piece(member.first).value_or(member.first)};
-        const bool is_new = static_cast<std::size_t>(id) >= pieces.size() ||
-                            pieces[static_cast<std::size_t>(id)].kind == Piece::Kind::Missing;
-        if (!is_new) throw holder.unexpected(member.first, "an id no other entry has");
-        place(pieces, id, std::move(piece), holder, member.first);
-    }
+    vocabulary.each([&](const std::string& text, std::int32_t id) {
+        const auto index = static_cast<std::size_t>(id);
+        if (index < pieces.size() && pieces[index].kind != Piece::Kind::Missing) {
+            throw vocabulary.holder.unexpected(text, "an id no other entry has");
+        }
+        place_piece(pieces, id, {Piece::Kind::Text, decoder.bytes_of(text)}, vocabulary.holder,
+                    text);
+    });
     return vocabulary;
 }
 
-std::array<std::int32_t, 256> read_byte_ids(const Vocabulary& vocabulary) {
-    std::array<std::int32_t, 256> ids{};
+Bpe::ByteIds read_byte_ids(const Vocabulary& vocabulary) {
+    Bpe::ByteIds ids{};
     for (std::size_t byte = 0; byte < ids.size(); ++byte) {
         const std::string character = byte_character(static_cast<std::uint8_t>(byte));
         const std::optional<std::int32_t> id = vocabulary.find(character);
@@ -97,6 +82,24 @@ std::array<std::int32_t, 256> read_byte_ids(const Vocabulary& vocabulary) {
         ids[byte] = *id;
     }
     return ids;
+}
+
+Bpe::Unknown read_unknown(const JsonObject& model, const Vocabulary& vocabulary) {
+    Bpe::Unknown unknown;
+    unknown.fuses = model.optional_boolean("fuse_unk").value_or(false);
+    if (const auto token = model.optional_text("unk_token")) {
+        unknown.token = vocabulary.find(*token);
+        if (!unknown.token) throw model.unexpected("unk_token", "an entry of the vocabulary");
+    }
+    if (!model.optional_boolean("byte_fallback").value_or(false)) return unknown;
+    unknown.bytes.emplace().fill(-1);
+    vocabulary.each([&](const std::string& text, std::int32_t id) {
+        // Only the spelling that encoding looks for: "<0x0A>".
+        const std::optional<char> byte = byte_of_piece(text);
+        if (!byte || text.find_first_of("abcdef") != text.npos) return;
+        (*unknown.bytes)[static_cast<unsigned char>(*byte)] = id;
+    });
+    return unknown;
 }
 
 /// One merge, "a b" or ["a", "b"].
@@ -116,8 +119,12 @@ std::pair<std::string, std::string> read_merge(const json& entry, const JsonObje
                           "\"a b\" or [\"a\", \"b\"]", core::describe(entry));
 }
 
-void read_merges(const JsonObject& model, const Vocabulary& vocabulary, Bpe& bpe) {
+/// Whether nothing merges across the start of a word: no merge has a mark on the right alone.
+enum class WordStarts { Apart, Merged };
+
+WordStarts read_merges(const JsonObject& model, const Vocabulary& vocabulary, Bpe& bpe) {
     const json& merges = model.array("merges");
+    WordStarts starts = WordStarts::Apart;
     for (std::size_t rank = 0; rank < merges.size(); ++rank) {
         const auto [left, right] = read_merge(merges[rank], model, rank);
         const auto id_of = [&, rank](const std::string& piece) {
@@ -129,21 +136,33 @@ void read_merges(const JsonObject& model, const Vocabulary& vocabulary, Bpe& bpe
         const std::int32_t left_id = id_of(left);
         const std::int32_t right_id = id_of(right);
         bpe.add_merge(left_id, right_id, static_cast<std::int32_t>(rank), id_of(left + right));
-    }
-}
-
-Bpe read_bpe(const JsonObject& root, std::vector<Piece>& pieces) {
-    const JsonObject model = root.object("model");
-    check_model(model);
-    const Vocabulary vocabulary = read_vocabulary(model, pieces);
-    const bool whole = model.optional_boolean("ignore_merges").value_or(false);
-    Bpe bpe(read_byte_ids(vocabulary), whole ? WholePieces::Lookup : WholePieces::Merge);
-    for (std::size_t id = 0; id < pieces.size(); ++id) {
-        if (pieces[id].kind != Piece::Kind::Missing) {
-            bpe.add_piece(pieces[id].bytes, static_cast<std::int32_t>(id));
+        if (right.starts_with(kSpaceMark) && !left.ends_with(kSpaceMark)) {
+            starts = WordStarts::Merged;
         }
     }
-    read_merges(model, vocabulary, bpe);
+    return starts;
+}
+
+Bpe read_bpe(const JsonObject& root, const TokenDecoder& decoder, ReadPreTokenizer& splitting,
+             std::vector<Piece>& pieces) {
+    const JsonObject model = root.object("model");
+    check_model(model, splitting.symbols);
+    const Vocabulary vocabulary = read_vocabulary(model, decoder, pieces);
+    const bool whole = model.optional_boolean("ignore_merges").value_or(false);
+    const WholePieces lookup = whole ? WholePieces::Lookup : WholePieces::Merge;
+    const bool is_bytes = splitting.symbols == Symbols::Bytes;
+    Bpe bpe = is_bytes ? Bpe(read_byte_ids(vocabulary), lookup)
+                       : Bpe(read_unknown(model, vocabulary), lookup);
+    vocabulary.each([&](const std::string& text, std::int32_t id) {
+        // A piece outside the byte alphabet is never a pre-token.
+        const auto piece = is_bytes ? bytes_of_piece(text) : text;
+        if (piece) bpe.add_piece(*piece, id);
+    });
+    const WordStarts starts = read_merges(model, vocabulary, bpe);
+    if (!is_bytes && !whole && starts == WordStarts::Apart &&
+        vocabulary.find(std::string(kSpaceMark))) {
+        splitting.splitter.add(CutStep{std::string(kSpaceMark)});
+    }
     return bpe;
 }
 
@@ -154,35 +173,32 @@ struct AddedLists {
     std::vector<AddedToken> late;
 };
 
-AddedLists read_added(const JsonObject& root, std::vector<Piece>& pieces) {
+AddedLists read_added(const JsonObject& root, const Normalizer& normalizer,
+                      const TokenDecoder& decoder, Symbols symbols, std::vector<Piece>& pieces) {
     AddedLists lists;
     const json* array = root.optional_array("added_tokens");
     if (array == nullptr) return lists;
     for (std::size_t i = 0; i < array->size(); ++i) {
         const JsonObject entry((*array)[i], root.where(), element("added_tokens", i));
-        AddedToken token;
-        token.id = static_cast<std::int32_t>(entry.integer("id", 0, kMaxId));
-        token.content = entry.text("content");
-        if (token.content.empty() || token.content.size() > kLongestAdded) {
-            throw entry.unexpected("content", "1 to 512 bytes");
-        }
-        if (entry.optional_boolean("single_word").value_or(false)) {
-            throw unsupported(entry, "single_word", "false");
-        }
-        token.strips_left = entry.optional_boolean("lstrip").value_or(false);
-        token.strips_right = entry.optional_boolean("rstrip").value_or(false);
-        token.is_special = entry.optional_boolean("special").value_or(false);
+        AddedToken token = read_added_token(entry);
+        token.id = static_cast<std::int32_t>(entry.integer("id", 0, kMaxTokenId));
         const auto kind = token.is_special ? Piece::Kind::Special : Piece::Kind::Text;
-        place(pieces, token.id, {kind, token.content}, entry, "id");
+        // The byte alphabet is not for added tokens, whatever letters they hold.
+        const bool is_plain = symbols == Symbols::Bytes;
+        place_piece(pieces, token.id,
+                    {kind, is_plain ? token.content : decoder.bytes_of(token.content)}, entry,
+                    "id");
         const bool is_late = entry.optional_boolean("normalized").value_or(!token.is_special);
+        if (is_late) token.content = normalizer.normalized(token.content);
+        if (token.content.empty()) continue;  // normalized away: never found
         (is_late ? lists.late : lists.raw).push_back(std::move(token));
     }
     return lists;
 }
 
 void check_distinct(const AddedLists& lists, const JsonObject& root) {
-    std::map<std::string_view, int> seen;
     for (const auto* list : {&lists.raw, &lists.late}) {
+        std::map<std::string_view, int> seen;
         for (const AddedToken& token : *list) {
             if (seen[token.content]++ == 0) continue;
             throw Error::mismatch(root.where(), "added_tokens", "distinct contents",
@@ -191,80 +207,7 @@ void check_distinct(const AddedLists& lists, const JsonObject& root) {
     }
 }
 
-// --- pre-tokenizer ---
-
-Pattern read_split(const JsonObject& step) {
-    const std::string behavior = step.text("behavior");
-    const bool inverts = step.optional_boolean("invert").value_or(false);
-    if (behavior != "Isolated" && !(behavior == "Removed" && inverts)) {
-        throw unsupported(step, "behavior", "\"Isolated\", or \"Removed\" with invert");
-    }
-    const Gaps gaps = behavior == "Isolated" ? Gaps::Keep : Gaps::Drop;
-    const JsonObject pattern = step.object("pattern");
-    const bool is_literal = pattern.has("String");
-    const char* key = is_literal ? "String" : "Regex";
-    return Pattern(pattern.text(key), is_literal ? PatternKind::Literal : PatternKind::Regex, gaps,
-                   step.where(), pattern.path_of(key));
-}
-
-void read_byte_level(const JsonObject& step, PreTokenizer& splitter) {
-    const bool adds_space = step.optional_boolean("add_prefix_space").value_or(true);
-    std::vector<Pattern> pattern;
-    if (step.optional_boolean("use_regex").value_or(true)) {
-        pattern.emplace_back(gpt2_pattern(), PatternKind::Regex, Gaps::Keep, step.where(),
-                             step.path_of("use_regex"));
-    }
-    splitter.set_byte_level(adds_space ? PrefixSpace::Add : PrefixSpace::No, std::move(pattern));
-}
-
-/// The steps of a "Sequence", or the single step itself.
-std::vector<JsonObject> read_steps(const JsonObject& object, std::string_view list_key) {
-    if (object.text("type") != "Sequence") return {object};
-    std::vector<JsonObject> steps;
-    const json& list = object.array(list_key);
-    for (std::size_t i = 0; i < list.size(); ++i) {
-        steps.emplace_back(list[i], object.where(), object.path_of(element(list_key, i)));
-    }
-    return steps;
-}
-
-PreTokenizer read_pre_tokenizer(const JsonObject& root) {
-    constexpr std::string_view kExpected = "Split steps, then one ByteLevel";
-    PreTokenizer splitter;
-    if (!root.has("pre_tokenizer")) throw unsupported(root, "pre_tokenizer", kExpected);
-    const JsonObject object = root.object("pre_tokenizer");
-    bool is_complete = false;
-    for (const JsonObject& step : read_steps(object, "pretokenizers")) {
-        const std::string type = step.text("type");
-        if (is_complete || (type != "Split" && type != "ByteLevel")) {
-            throw unsupported(step, "type", kExpected);
-        }
-        if (type == "Split") {
-            splitter.add_split(read_split(step));
-        } else {
-            read_byte_level(step, splitter);
-            is_complete = true;
-        }
-    }
-    if (!is_complete) throw unsupported(root, "pre_tokenizer", kExpected);
-    return splitter;
-}
-
-// --- normalizer, decoder, post-processor ---
-
-void check_normalizer(const JsonObject& root) {
-    if (!root.has("normalizer")) return;
-    const JsonObject normalizer = root.object("normalizer");
-    if (!read_steps(normalizer, "normalizers").empty()) {
-        throw unsupported(normalizer, "type", "no normalizer");
-    }
-}
-
-void check_decoder(const JsonObject& root) {
-    if (!root.has("decoder")) return;
-    const JsonObject decoder = root.object("decoder");
-    if (decoder.text("type") != "ByteLevel") throw unsupported(decoder, "type", "\"ByteLevel\"");
-}
+// --- post-processor ---
 
 /// The ids of one special token of a template.
 std::vector<std::int32_t> read_template_ids(const JsonObject& processor, const std::string& name,
@@ -321,23 +264,46 @@ std::optional<TokenizerFile::Template> read_post_processor(const JsonObject& roo
 
 }  // namespace
 
+void place_piece(std::vector<Piece>& pieces, std::int64_t id, Piece piece, const JsonObject& holder,
+                 std::string_view key) {
+    const auto index = static_cast<std::size_t>(id);
+    if (index >= pieces.size()) pieces.resize(index + 1);
+    if (pieces[index].kind != Piece::Kind::Missing && pieces[index].bytes != piece.bytes) {
+        throw holder.unexpected(key, "an id of its own; \"" + core::printable(pieces[index].bytes) +
+                                         "\" has it already");
+    }
+    pieces[index] = std::move(piece);
+}
+
+AddedToken read_added_token(const JsonObject& entry) {
+    AddedToken token;
+    token.content = entry.text("content");
+    if (token.content.empty() || token.content.size() > kLongestAdded) {
+        throw entry.unexpected("content", "1 to 512 bytes");
+    }
+    token.is_single_word = entry.optional_boolean("single_word").value_or(false);
+    token.strips_left = entry.optional_boolean("lstrip").value_or(false);
+    token.strips_right = entry.optional_boolean("rstrip").value_or(false);
+    token.is_special = entry.optional_boolean("special").value_or(false);
+    return token;
+}
+
 TokenizerFile parse_tokenizer_file(std::string_view text, std::string_view where) {
     const json value = core::parse_json(text, where);
     const JsonObject root(value, std::string(where));
-    check_normalizer(root);
-    PreTokenizer splitter = read_pre_tokenizer(root);
-    check_decoder(root);
-    std::vector<Piece> pieces;
-    Bpe bpe = read_bpe(root, pieces);
-    AddedLists added = read_added(root, pieces);
+    TokenizerFile file;
+    file.normalizer = read_normalizer(root);
+    ReadPreTokenizer splitting = read_pre_tokenizer(root);
+    const TokenDecoder decoder = read_decoder(root, splitting.symbols);
+    file.ends = decoder.ends();
+    file.model = read_bpe(root, decoder, splitting, file.pieces);
+    AddedLists added = read_added(root, file.normalizer, decoder, splitting.symbols, file.pieces);
     check_distinct(added, root);
-    auto around = read_post_processor(root, pieces);
-    return {std::move(pieces),
-            AddedTokens(std::move(added.raw)),
-            AddedTokens(std::move(added.late)),
-            std::move(splitter),
-            std::move(bpe),
-            std::move(around)};
+    file.around = read_post_processor(root, file.pieces);
+    file.raw_added = AddedTokens(std::move(added.raw));
+    file.late_added = AddedTokens(std::move(added.late));
+    file.pre_tokenizer = std::move(splitting.splitter);
+    return file;
 }
 
 }  // namespace model

@@ -1,5 +1,9 @@
 #include "model/utf8.h"
 
+#include <unicode/uchar.h>
+
+#include <cstdint>
+
 #include "core/error.h"
 
 namespace model {
@@ -32,6 +36,13 @@ Lead lead_of(unsigned char byte) {
     return {0};
 }
 
+/// Where the last character of `text` starts.
+std::size_t last_character(std::string_view text) {
+    std::size_t start = text.size() - 1;
+    while (start > 0 && (byte_at(text, start) & 0xc0) == 0x80) --start;
+    return start;
+}
+
 }  // namespace
 
 Utf8Step utf8_step(std::string_view text) {
@@ -50,6 +61,10 @@ Utf8Step utf8_step(std::string_view text) {
 std::optional<std::size_t> first_broken_byte(std::string_view text) {
     std::size_t at = 0;
     while (at < text.size()) {
+        if (byte_at(text, at) < 0x80) {
+            ++at;
+            continue;
+        }
         const Utf8Step step = utf8_step(text.substr(at));
         if (step.kind != Utf8Step::Kind::Complete) return at;
         at += step.length;
@@ -95,6 +110,33 @@ bool is_white_space(char32_t character) {
             return (character >= 0x09 && character <= 0x0d) ||
                    (character >= 0x2000 && character <= 0x200a);
     }
+}
+
+std::size_t leading_space(std::string_view text) {
+    std::size_t at = 0;
+    while (at < text.size() && is_white_space(code_point(text.substr(at)))) {
+        at += utf8_step(text.substr(at)).length;
+    }
+    return at;
+}
+
+char32_t last_code_point(std::string_view text) {
+    return code_point(text.substr(last_character(text)));
+}
+
+std::string_view without_trailing_space(std::string_view text) {
+    while (!text.empty() && is_white_space(last_code_point(text))) {
+        text = text.substr(0, last_character(text));
+    }
+    return text;
+}
+
+bool is_word_character(char32_t character) {
+    const auto code = static_cast<UChar32>(character);
+    constexpr std::uint32_t kCategories = U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK;
+    return (U_GET_GC_MASK(code) & kCategories) != 0 ||
+           u_hasBinaryProperty(code, UCHAR_ALPHABETIC) ||
+           u_hasBinaryProperty(code, UCHAR_JOIN_CONTROL);
 }
 
 std::string Utf8Stream::push(std::string_view bytes) {

@@ -32,6 +32,18 @@ void append_utf8(std::string& out, char32_t character);
 /// The Unicode property White_Space.
 bool is_white_space(char32_t character);
 
+/// How many bytes of white space `text` starts with. Requires: `text` is UTF-8, here and below.
+std::size_t leading_space(std::string_view text);
+
+/// `text` without the white space it ends with.
+std::string_view without_trailing_space(std::string_view text);
+
+/// The last character of `text`. Requires: text is not empty.
+char32_t last_code_point(std::string_view text);
+
+/// A character of words: \w as Rust's regex has it (UTS 18: letters, marks, digits, connectors).
+bool is_word_character(char32_t character);
+
 /// Turns bytes that arrive in pieces into text; never gives out half a character.
 class Utf8Stream {
 public:

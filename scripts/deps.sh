@@ -7,7 +7,7 @@ packages=(
     g++ cmake ninja-build ccache git pkg-config
     libtbb-dev libfmt-dev libspdlog-dev libhwloc-dev libboost-dev nlohmann-json3-dev
     libyaml-cpp-dev libprotobuf-dev protobuf-compiler libcli11-dev libpcre2-dev libhwy-dev
-    libicu-dev libsqlite3-dev libgtest-dev libbenchmark-dev
+    libicu-dev libsentencepiece-dev libsqlite3-dev libgtest-dev libbenchmark-dev
 )
 case "${1:-test}" in
     build) ;;

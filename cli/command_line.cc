@@ -31,10 +31,10 @@ int run_command_line(int argc, const char* const* argv, const World& world) {
     CLI::App app{
         "Tessera simulates multi-chip Tenstorrent systems and runs language models on them."};
     app.require_subcommand(1);
-    const std::vector<Verb> verbs{make_run(app, world),      make_eval(app, world),
-                                  make_check(app, world),    make_sim(app, world),
-                                  make_topo(app, world),     make_ccl(app, world),
-                                  make_validate(app, world), make_op(app, world)};
+    const std::vector<Verb> verbs{
+        make_run(app, world),      make_eval(app, world), make_check(app, world),
+        make_sim(app, world),      make_topo(app, world), make_ccl(app, world),
+        make_validate(app, world), make_op(app, world),   make_demo(app, world)};
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -1,16 +1,15 @@
 // tessera eval: how close is a run to a reference.
 #include <fmt/format.h>
-#include <tbb/global_control.h>
 #include <unistd.h>
 
-#include <optional>
+#include <algorithm>
 
+#include "cli/generation.h"
 #include "cli/options.h"
 #include "cli/report.h"
 #include "cli/setup.h"
 #include "core/error.h"
 #include "model/evaluate.h"
-#include "model/split.h"
 
 namespace cli {
 namespace {
@@ -19,6 +18,7 @@ struct EvalOptions {
     ModelOptions model;
     std::string reference;
     std::int64_t prefill = 0;  // 0: half of the positions
+    std::string stagger = "starts";
 };
 
 // One line on a terminal's stderr, nothing elsewhere.
@@ -28,14 +28,26 @@ void show_progress(std::int64_t done, std::int64_t all) {
     fmt::print(stderr, "\r{:>5} / {} positions{}", done, all, last ? "\n" : "");
 }
 
+Json users_json(const model::Reference& reference, const model::EvaluateReport& report) {
+    Json users = Json::array();
+    for (const model::UserScore& user : report.users) {
+        users.push_back(
+            {{"prefill", user.prefill},
+             {"positions", user.positions},
+             {"max_abs_error", reference.has_logits() ? Json(user.max_abs_error) : Json()},
+             {"max_abs_error_hidden_states", user.max_abs_error_hidden}});
+    }
+    return users;
+}
+
 Answer print(const EvalOptions& options, const World& world, const model::Reference& reference,
-             const model::EvaluateReport& report, const model::Deployment& deployment,
-             const dispatch::MemoryPlan& plan) {
+             const model::EvaluateReport& report, const Fleet& fleet) {
+    const std::vector<std::string>& problems = fleet.first().mesh().problems;
     if (options.model.json) {
         Json document = envelope("eval", world, options.model.software);
         document["mesh"] = options.model.mesh;
         document["precision"] = options.model.precision;
-        document["problems"] = deployment.mesh().problems;
+        document["problems"] = problems;
         document["positions"] = report.positions;
         document["top1"] = report.top1;
         document["top5"] = report.top5;
@@ -45,12 +57,14 @@ Answer print(const EvalOptions& options, const World& world, const model::Refere
                            {"hidden_states", report.pcc_hidden_states}};
         document["max_abs_error"] = has_logits ? Json(report.max_abs_error) : Json();
         document["max_abs_error_hidden_states"] = report.max_abs_error_hidden;
-        document["memory"] = memory_json(plan, deployment.mesh().chip_count());
+        if (report.users.size() > 1) document["users"] = users_json(reference, report);
+        document["memory"] = memory_json(fleet.plan_memory(), fleet.chips());
         print_json(document);
         return Answer::Yes;
     }
-    for (const std::string& problem : deployment.mesh().problems) fmt::print("note: {}\n", problem);
+    for (const std::string& problem : problems) fmt::print("note: {}\n", problem);
     fmt::print("positions      {}\n", report.positions);
+    if (report.users.size() > 1) fmt::print("users          {}\n", report.users.size());
     fmt::print("top-1 / top-5  {:.2f} % / {:.2f} %\n", report.top1, report.top5);
     if (reference.has_logits()) {
         fmt::print("PCC of logits  {:.6f}\n", report.pcc_logits);
@@ -66,11 +80,7 @@ Answer print(const EvalOptions& options, const World& world, const model::Refere
 }
 
 Answer act(const EvalOptions& options, const World& world) {
-    std::optional<tbb::global_control> threads;
-    if (options.model.threads > 0) {
-        threads.emplace(tbb::global_control::max_allowed_parallelism,
-                        static_cast<std::size_t>(options.model.threads));
-    }
+    const auto threads = limit_threads(options.model.threads);
     ModelOptions asked = options.model;
     const Setup setup = set_up(asked, world);
     const model::Config& config = setup.config;
@@ -85,27 +95,28 @@ Answer act(const EvalOptions& options, const World& world) {
                 " positions",
             std::to_string(reference.positions()));
     }
-    require_split(setup);
-    model::require_runs(config, "config.json");
-    model::DeploymentOptions deploy = deployment_options(asked, setup, context);
-    const bool taps = reference.has_hidden_states();
-    if (taps) deploy.taps = model::PartitionOptions::Taps::HiddenStates;
-    model::Deployment deployment(config, setup.precision, setup.group(), deploy);
+    FleetOptions start;
+    start.laid = deployment_options(asked, setup, context);
+    start.prompt = reference.positions();
+    if (reference.has_hidden_states()) {
+        start.laid.taps = model::PartitionOptions::Taps::HiddenStates;
+        // Reading hidden states is not possible in a trace, as on the device.
+        start.trace = model::Replica::Trace::Off;
+    }
+    model::EvaluateOptions evaluation;
+    evaluation.prefill = options.prefill > 0 ? options.prefill
+                                             : std::max<std::int64_t>(1, reference.positions() / 2);
+    evaluation.users = asked.batch;
+    if (options.stagger == "prefills") {
+        evaluation.stagger = model::EvaluateOptions::Stagger::Prefills;
+    }
     const model::Checkpoint checkpoint = model::Checkpoint::open(options.model.model);
-    // Reading hidden states is not possible in a trace, as on the device.
-    model::Replica replica(deployment, checkpoint,
-                           taps ? model::Replica::Trace::Off : model::Replica::Trace::On);
-    world.log->info("mesh {}: {}, weights of {} loaded", options.model.mesh,
-                    setup.group().shape.text(), checkpoint.where());
-    if (!replica.shortage().empty()) throw NotPossible{{replica.shortage()}, ""};
-    const std::int64_t prefill = options.prefill > 0
-                                     ? options.prefill
-                                     : std::max<std::int64_t>(1, reference.positions() / 2);
+    const Fleet fleet = start_fleet(world, setup, checkpoint, start);
     const model::EvaluateReport report =
-        model::evaluate(replica, deployment, reference, prefill,
+        model::evaluate(fleet.replicas, reference, evaluation,
                         [&](std::int64_t done) { show_progress(done, reference.rows()); });
     if (!report.shortage.empty()) throw NotPossible{{report.shortage}, ""};
-    return print(options, world, reference, report, deployment, deployment.plan_memory());
+    return print(options, world, reference, report, fleet);
 }
 
 }  // namespace
@@ -122,6 +133,10 @@ Verb make_eval(CLI::App& app, const World& world) {
         ->type_name("FILE");
     verb->add_option("--prefill", options->prefill, "Positions prefilled; default: half")
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24));
+    verb->add_option("--stagger", options->stagger,
+                     "Users of a batch are a position apart: by their starts or their prefills")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"starts", "prefills"}));
     verb->footer(
         "Example: tessera eval models/tiny-shakespeare --mesh t3k --precision bf16 "
         "--reference models/tiny-shakespeare/reference.safetensors --prefill 64");

@@ -68,6 +68,7 @@ struct Verb {
 };
 
 Verb make_run(CLI::App& app, const World& world);
+Verb make_demo(CLI::App& app, const World& world);
 Verb make_eval(CLI::App& app, const World& world);
 Verb make_check(CLI::App& app, const World& world);
 Verb make_sim(CLI::App& app, const World& world);

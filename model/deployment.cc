@@ -84,6 +84,7 @@ void Deployment::size_pool() {
     block_order_.resize(static_cast<std::size_t>(blocks_ / columns()));
     std::iota(block_order_.begin(), block_order_.end(), 0);
     if (options_.page_seed) shuffle(block_order_, *options_.page_seed);
+    deal_blocks();
 }
 
 void Deployment::set_pool() {
@@ -169,15 +170,35 @@ tensor::Bindings Deployment::chip_bindings(std::int32_t chip) const {
     bindings.extent = {mesh_.shape.rows, mesh_.shape.cols};
     bindings.page_table.block_size = block_size_;
     bindings.page_table.blocks_per_user = blocks_per_user_;
-    // A column's blocks are dealt in the pool's order; what is beyond a user's share has no block.
-    const std::int64_t each = share();
-    for (std::int64_t user = 0; user < users_per_chip(); ++user) {
-        for (std::int64_t block = 0; block < blocks_per_user_; ++block) {
-            const auto at = static_cast<std::size_t>(user * each + block);
-            bindings.page_table.blocks.push_back(block < each ? block_order_[at] : -1);
-        }
-    }
+    const std::int64_t rows = users_per_chip() * blocks_per_user_;
+    const auto first = page_table_.begin() + (users_split() ? where.col * rows : 0);
+    bindings.page_table.blocks.assign(first, first + rows);
     return bindings;
+}
+
+std::span<std::int32_t> Deployment::pages_of(std::int64_t user) {
+    core::require(user >= 0 && user < slots_, "a user has a slot");
+    return std::span(page_table_)
+        .subspan(static_cast<std::size_t>(user * blocks_per_user_),
+                 static_cast<std::size_t>(blocks_per_user_));
+}
+
+// A column's blocks are dealt in the pool's order; what is beyond a user's share has no block.
+void Deployment::deal_blocks() {
+    page_table_.assign(static_cast<std::size_t>(slots_ * blocks_per_user_), -1);
+    const std::int64_t each = share();
+    for (std::int64_t user = 0; user < slots_; ++user) {
+        const auto first = block_order_.begin() + user % users_per_chip() * each;
+        std::copy(first, first + each, pages_of(user).begin());
+    }
+}
+
+std::int64_t Deployment::share_prefix(std::int64_t user, std::int64_t from,
+                                      std::int64_t positions) {
+    if (user / users_per_chip() != from / users_per_chip()) return 0;
+    const std::int64_t blocks = std::min(positions / block_size_, share());
+    std::copy_n(pages_of(from).begin(), blocks, pages_of(user).begin());
+    return blocks * block_size_;
 }
 
 dispatch::ChipBindings Deployment::decode_bindings(

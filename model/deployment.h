@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -73,6 +74,12 @@ public:
     dispatch::ChipBindings prefill_bindings(std::int64_t user, std::int64_t start,
                                             std::int64_t tokens) const;
 
+    /// Gives the first blocks of user slot `from` to `user` as well, those that hold `positions`
+    /// positions whole. Result: the positions in them; 0 where the slots are on different chips.
+    std::int64_t share_prefix(std::int64_t user, std::int64_t from, std::int64_t positions);
+    /// Every user's blocks are its own again.
+    void deal_blocks();
+
     /// Decode and the largest prefill chunk together. Prefill programs are built only when what
     /// comes before them fits.
     dispatch::MemoryPlan plan_memory(dispatch::Detail detail = dispatch::Detail::Addresses,
@@ -87,6 +94,7 @@ private:
     std::int64_t users_per_chip() const;
     std::int64_t columns() const { return users_split() ? mesh_.shape.cols : 1; }
     std::int64_t share() const;
+    std::span<std::int32_t> pages_of(std::int64_t user);
     void size_pool();
     void set_pool();
 
@@ -101,6 +109,7 @@ private:
     std::int64_t blocks_per_user_ = 1;
     std::int64_t blocks_ = 1;
     std::vector<std::int32_t> block_order_;  // of a column's pool
+    std::vector<std::int32_t> page_table_;  // [slots, blocks_per_user], blocks of the slot's column
     std::shared_ptr<const dispatch::Program> decode_;
     std::map<std::pair<std::int64_t, StepShape::Chunk>, std::shared_ptr<const dispatch::Program>>
         prefills_;

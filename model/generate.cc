@@ -1,6 +1,7 @@
 #include "model/generate.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/error.h"
 
@@ -22,6 +23,7 @@ public:
           positions_(at(slots), -1),
           generated_(prompts.size()),
           logprobs_(prompts.size()) {
+        replica_.deployment().deal_blocks();
         for (std::size_t user = 0; user < prompts.size(); ++user) {
             const std::uint64_t number = static_cast<std::uint64_t>(first_user) + user;
             SamplingParams own = options.sampling;
@@ -33,7 +35,9 @@ public:
 
     bool prefill(const OnToken& on_token) {
         for (std::size_t user = 0; user < prompts_.size(); ++user) {
-            const Logits logits = replica_.prefill(static_cast<std::int64_t>(user), prompts_[user]);
+            cached_.push_back(share_prefix(user));
+            const Logits logits =
+                replica_.prefill(static_cast<std::int64_t>(user), prompts_[user], cached_.back());
             if (logits.empty()) return false;
             prefill_time_ += replica_.last_step();
             positions_[user] = static_cast<std::int32_t>(prompts_[user].size());
@@ -49,8 +53,7 @@ public:
     bool step(const OnToken& on_token) {
         const std::vector<Logits> logits = replica_.decode(tokens_, positions_);
         if (logits.empty()) return false;
-        decode_time_ += replica_.last_step();
-        ++steps_;
+        step_times_.push_back(replica_.last_step());
         for (std::size_t user = 0; user < prompts_.size(); ++user) {
             if (positions_[user] < 0) continue;
             ++positions_[user];
@@ -62,15 +65,29 @@ public:
     core::Picoseconds prefill_time() const {
         return prefill_time_ / static_cast<std::int64_t>(prompts_.size());
     }
-    core::Picoseconds decode_step() const {
-        return steps_ == 0 ? core::Picoseconds{} : decode_time_ / steps_;
-    }
-    std::int64_t steps() const { return steps_; }
+    const std::vector<core::Picoseconds>& step_times() const { return step_times_; }
+    const std::vector<std::int64_t>& cached() const { return cached_; }
     const std::string& shortage() const { return replica_.shortage(); }
     std::vector<std::vector<std::int32_t>>& generated() { return generated_; }
     std::vector<std::vector<TokenLogprobs>>& logprobs() { return logprobs_; }
 
 private:
+    // The longest prefix that an earlier user has in whole blocks; the last token is always run.
+    std::int64_t share_prefix(std::size_t user) {
+        if (options_.prefix_caching == GenerateOptions::PrefixCaching::Off) return 0;
+        const std::span own(prompts_[user]);
+        std::int64_t cached = 0;
+        for (std::size_t from = 0; from < user; ++from) {
+            const auto differ = std::ranges::mismatch(own.first(own.size() - 1), prompts_[from]);
+            const std::int64_t same = differ.in1 - own.begin();
+            if (same <= cached) continue;
+            cached = std::max(
+                cached, replica_.deployment().share_prefix(static_cast<std::int64_t>(user),
+                                                           static_cast<std::int64_t>(from), same));
+        }
+        return cached;
+    }
+
     // Samples the next token; a user that is done becomes an idle slot.
     void take(std::size_t user, const Logits& logits, const OnToken& on_token) {
         const std::int32_t token = samplers_[user].next(logits);
@@ -96,9 +113,25 @@ private:
     std::vector<std::vector<TokenLogprobs>> logprobs_;
     std::vector<Sampler> samplers_;
     core::Picoseconds prefill_time_{};
-    core::Picoseconds decode_time_{};
-    std::int64_t steps_ = 0;
+    std::vector<core::Picoseconds> step_times_;
+    std::vector<std::int64_t> cached_;
 };
+
+core::Picoseconds mean(const std::vector<core::Picoseconds>& times) {
+    if (times.empty()) return {};
+    return std::accumulate(times.begin(), times.end(), core::Picoseconds{}) /
+           static_cast<std::int64_t>(times.size());
+}
+
+// The slowest group holds the others back.
+void merge(GenerateReport& report, const std::vector<core::Picoseconds>& times) {
+    report.decode_step = std::max(report.decode_step, mean(times));
+    if (times.size() > report.step_times.size()) report.step_times.resize(times.size());
+    for (std::size_t i = 0; i < times.size(); ++i) {
+        report.step_times[i] = std::max(report.step_times[i], times[i]);
+    }
+    report.decode_steps = static_cast<std::int64_t>(report.step_times.size());
+}
 
 }  // namespace
 
@@ -136,8 +169,9 @@ GenerateReport generate(std::span<const std::unique_ptr<Replica>> replicas,
     }
     for (Group& group : groups) {
         report.time_to_first_token = std::max(report.time_to_first_token, group.prefill_time());
-        report.decode_step = std::max(report.decode_step, group.decode_step());
-        report.decode_steps = std::max(report.decode_steps, group.steps());
+        merge(report, group.step_times());
+        report.cached_tokens.insert(report.cached_tokens.end(), group.cached().begin(),
+                                    group.cached().end());
         for (auto& tokens : group.generated()) report.token_ids.push_back(std::move(tokens));
         if (!options.logprobs) continue;
         for (auto& of_user : group.logprobs()) report.logprobs.push_back(std::move(of_user));

@@ -23,6 +23,8 @@ struct GenerateOptions {
     /// differently.
     std::vector<std::uint64_t> seeds;
     std::vector<std::int32_t> eos_token_ids;
+    /// On: a prompt takes the whole blocks of its prefix from an earlier user's cache.
+    enum class PrefixCaching { Off, On } prefix_caching = PrefixCaching::Off;
     /// Log-probabilities of every token and of this many of the likeliest; nullopt: none.
     std::optional<std::int64_t> logprobs;
 };
@@ -33,7 +35,9 @@ struct GenerateReport {
     core::Picoseconds time_to_first_token{};  // prefill time of all users / users, slowest replica
     core::Picoseconds decode_step{};          // mean over the steps, slowest replica
     std::int64_t decode_steps = 0;
-    std::string shortage;  // what did not fit; empty when all did
+    std::vector<core::Picoseconds> step_times;  // per decode step, slowest replica
+    std::vector<std::int64_t> cached_tokens;    // per user: of its prompt, not computed again
+    std::string shortage;                       // what did not fit; empty when all did
 
     double tokens_per_second_per_user() const;
 };

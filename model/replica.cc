@@ -103,14 +103,16 @@ core::Digest Replica::digest() const {
     return digest.add(static_cast<std::int64_t>(simulator_->digest().value()));
 }
 
-Logits Replica::prefill(std::int64_t user, std::span<const std::int32_t> tokens) {
-    core::require(!tokens.empty(), "a prompt has at least one token");
+Logits Replica::prefill(std::int64_t user, std::span<const std::int32_t> tokens,
+                        std::int64_t cached) {
     const std::int64_t vocab = deployment_.config().vocab_size;
     const auto total = static_cast<std::int64_t>(tokens.size());
+    core::require(cached >= 0 && cached < total && cached % tensor::kTileSide == 0,
+                  "a prompt has at least one token that is not cached, at the start of a tile");
     std::vector<std::vector<float>> hidden;
     Logits result;
     const core::SimTime begin = simulator_->host_now();
-    for (std::int64_t start = 0; start < total; start += deployment_.options().prefill_chunk) {
+    for (std::int64_t start = cached; start < total; start += deployment_.options().prefill_chunk) {
         const std::int64_t count = std::min(deployment_.options().prefill_chunk, total - start);
         const auto program =
             deployment_.prefill(padded_prefill_length(count),

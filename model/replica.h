@@ -36,9 +36,11 @@ public:
     /// Text of the allocation that did not fit; empty when everything did.
     const std::string& shortage() const { return shortage_; }
 
-    /// Runs a prompt (in chunks when it is long) for user slot `user`, from position 0. Result:
-    /// logits of the last token; empty with shortage() set when a buffer did not fit.
-    Logits prefill(std::int64_t user, std::span<const std::int32_t> tokens);
+    /// Runs a prompt (in chunks when it is long) for user slot `user`, from position `cached` on:
+    /// the cache holds what is before it. Result: logits of the last token; empty with shortage()
+    /// set when a buffer did not fit. Requires: cached < tokens.size(), a multiple of a tile.
+    Logits prefill(std::int64_t user, std::span<const std::int32_t> tokens,
+                   std::int64_t cached = 0);
     /// One token per slot at its position (-1: idle slot). Result: logits per slot.
     std::vector<Logits> decode(const std::vector<std::int32_t>& tokens,
                                const std::vector<std::int32_t>& positions);
@@ -51,6 +53,7 @@ public:
     /// dim].
     const std::vector<std::vector<float>>& hidden_states() const { return hidden_states_; }
 
+    Deployment& deployment() { return deployment_; }
     const dispatch::Simulator& simulator() const { return *simulator_; }
     const dispatch::Executor& executor() const { return *executor_; }
     const dispatch::MeshDevice& device() const { return *device_; }

@@ -2,6 +2,8 @@
 // Thresholds are those the project promises: they come from the formats, not from these runs.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/cli/command.h"
 #include "tests/cli/small_model.h"
 #include "tests/core/temp_folder.h"
@@ -10,9 +12,11 @@ namespace {
 
 std::vector<std::string> eval_layers(const std::string& mesh, const std::string& precision,
                                      std::vector<std::string> more = {}) {
-    std::vector<std::string> words{
-        "eval",           kDemo,       "--mesh", mesh,          "--reference",
-        kLayersReference, "--prefill", "64",     "--precision", precision};
+    std::vector<std::string> words{"eval",           kDemo,         "--mesh", mesh, "--reference",
+                                   kLayersReference, "--precision", precision};
+    if (std::find(more.begin(), more.end(), "--prefill") == more.end()) {
+        more.insert(more.end(), {"--prefill", "64"});
+    }
     words.insert(words.end(), more.begin(), more.end());
     return words;
 }
@@ -64,6 +68,33 @@ TEST(Eval, the_chips_of_a_line_agree_with_one_chip) {
                 1e-9);
     EXPECT_LE(one.at("max_abs_error").get<double>(), 2e-3);
     EXPECT_LE(two.at("max_abs_error").get<double>(), 2e-3);
+}
+
+TEST(Eval, every_user_of_a_batch_and_of_two_groups_repeats_the_reference) {
+    // 32 users, a position apart; a group of four chips each, pages anywhere.
+    const Json one = document(eval_layers("t3k:1x4", "fp32", {"--prefill", "120"}));
+    const Json json = document(eval_layers("t3k", "fp32",
+                                           {"--prefill", "120", "--batch", "16", "--dp", "2",
+                                            "--block-size", "32", "--page-table-seed", "3"}));
+    EXPECT_FALSE(one.contains("users"));
+    ASSERT_EQ(json.at("users").size(), 32u);
+    EXPECT_EQ(json.at("positions"), 32 * 9);
+    EXPECT_EQ(json.at("top1"), 100.0);
+    EXPECT_EQ(json.at("memory").at("chips").size(), 8u);
+    for (const Json& user : json.at("users")) {
+        EXPECT_EQ(user.at("max_abs_error"), one.at("max_abs_error"));
+        EXPECT_EQ(user.at("positions"), 9);
+    }
+}
+
+TEST(Eval, users_may_differ_by_their_prefills_instead) {
+    // Prompts of 126, 127, 128 and again 126 positions.
+    const Json json = document(
+        eval_layers("n300", "fp32", {"--prefill", "126", "--batch", "4", "--stagger", "prefills"}));
+    std::vector<int> prefills;
+    for (const Json& user : json.at("users")) prefills.push_back(user.at("prefill"));
+    EXPECT_EQ(prefills, (std::vector<int>{126, 127, 128, 126}));
+    EXPECT_LE(json.at("max_abs_error").get<double>(), 2e-3);
 }
 
 std::string error_of(const std::vector<std::string>& words, int exit_code) {

@@ -56,6 +56,15 @@ TEST(JsonShape, eval) {
     expect_shape(json, "eval.json");
 }
 
+TEST(JsonShape, demo) {
+    // Two batches and a reference, so that every key is there.
+    const Json json = document({"demo", kDemo, "--mesh", "n300", "--repeat_batches", "2",
+                                "--max_generated_tokens", "2", "--token_accuracy", "--reference",
+                                kLayersReference});
+    EXPECT_EQ(json.at("verb"), "demo");
+    expect_shape(json, "demo.json");
+}
+
 TEST(JsonShape, check_that_fits) {
     // The yes.
     const Json json = document({"check", kDemo, "--mesh", "n300"});

@@ -108,6 +108,43 @@ TEST(Run, a_paged_cache_and_chunks_give_the_tokens_of_a_contiguous_one) {
     EXPECT_EQ(plain.at("token_ids"), chunked.at("token_ids"));
 }
 
+TEST(Run, a_prefix_that_is_cached_is_not_computed_again) {
+    // The second user asks the same question: its whole blocks are the first one's.
+    std::string prompt;
+    for (int i = 0; i < 60; ++i) prompt += "good Romeo, ";
+    const auto words = [&](std::vector<std::string> more) {
+        more.insert(more.end(), {"--prompt", prompt, "--batch", "2", "--block-size", "32"});
+        return run_demo("n300", "fp32", 8, std::move(more));
+    };
+    const Json plain = document(words({}));
+    const Json cached = document(words({"--prefix-caching"}));
+    EXPECT_EQ(plain.at("token_ids"), cached.at("token_ids"));
+    const int tokens = plain.at("prompt_tokens")[0].get<int>();
+    ASSERT_GT(tokens, 128);
+    EXPECT_EQ(cached.at("cached_tokens"), Json({0, (tokens - 1) / 32 * 32}));
+    EXPECT_LT(cached.at("simulated").at("ttft_ms").get<double>(),
+              plain.at("simulated").at("ttft_ms").get<double>());
+    const Outcome refused =
+        tessera(run_demo("n300", "fp32", 8, {"--prompt", "A", "--prefix-caching"}));
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_TRUE(says(refused.err, "--block-size")) << refused.err;
+}
+
+TEST(Run, sampling_puts_the_choice_of_tokens_into_the_simulated_time) {
+    // As sim says of the same sizes; the tokens are the same.
+    const auto run = [](const char* place) {
+        return document(run_demo("n300", "performance", 9, {"--prompt", "A", "--sampling", place}));
+    };
+    const Json host = run("host");
+    const std::string isl = host.at("prompt_tokens")[0].dump();
+    const std::string osl = std::to_string(host.at("token_ids")[0].size() - 1);
+    const Json sim = document({"sim", kDemo, "--mesh", "n300", "--release", "2026-05", "--isl", isl,
+                               "--osl", osl, "--context", "1024", "--sampling", "host"});
+    EXPECT_EQ(host.at("simulated").at("decode_step_ms"), sim.at("decode_step_ms"));
+    EXPECT_EQ(host.at("simulated").at("ttft_ms"), sim.at("ttft_ms"));
+    EXPECT_EQ(host.at("token_ids"), run("device").at("token_ids"));
+}
+
 TEST(Run, the_same_run_has_the_same_digest_on_any_number_of_threads) {
     // Threads may only change how long the host takes.
     const auto with = [](const char* threads) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <optional>
 #include <tuple>
 
 #include "model/evaluate.h"
@@ -12,23 +13,39 @@ namespace model::testing {
 
 using Case = std::tuple<const char*, const char*>;  // fixture, mesh
 
-/// A fixture on a mesh in fp32: the reference's prompt of `prefill` tokens, then token by token.
-inline EvaluateReport evaluated(const std::string& fixture, const char* mesh, std::int64_t prefill,
-                                std::int64_t chunk, std::int64_t block_size) {
+/// How a fixture is run: the reference's prompt of `prefill` tokens, then token by token.
+struct FixtureRun {
+    EvaluateOptions evaluation;
+    std::int64_t chunk = 4096;
+    std::int64_t block_size = 0;
+    std::optional<std::uint64_t> page_seed = {};
+    std::int64_t groups = 1;
+};
+
+/// A fixture on a mesh in fp32.
+inline EvaluateReport evaluated(const std::string& fixture, const char* mesh,
+                                const FixtureRun& run) {
     const std::string folder = TESSERA_SOURCE_DIR "/tests/data/fixtures/" + fixture;
     const Config config = load_config(folder);
     const Reference reference = Reference::open(folder + "/reference.safetensors");
     DeploymentOptions options;
+    options.batch = run.evaluation.users;
     options.context = 128;
-    options.block_size = block_size;
-    options.prefill_chunk = chunk;
+    options.block_size = run.block_size;
+    options.page_seed = run.page_seed;
+    options.prefill_chunk = run.chunk;
     options.taps = PartitionOptions::Taps::HiddenStates;
     const auto layers = static_cast<std::int32_t>(config.num_hidden_layers);
-    Deployment deployment(config, precision_preset("fp32", fixture, layers), mesh_named(mesh),
-                          options);
+    const Precision precision = precision_preset("fp32", fixture, layers);
     const Checkpoint checkpoint = Checkpoint::open(folder);
-    Replica replica(deployment, checkpoint, Replica::Trace::Off);
-    return evaluate(replica, deployment, reference, prefill, {});
+    std::vector<std::unique_ptr<Deployment>> deployments;
+    std::vector<std::unique_ptr<Replica>> replicas;
+    for (const fabric::Mesh& group : data_parallel_groups(mesh_named(mesh), run.groups)) {
+        deployments.push_back(std::make_unique<Deployment>(config, precision, group, options));
+        replicas.push_back(
+            std::make_unique<Replica>(*deployments.back(), checkpoint, Replica::Trace::Off));
+    }
+    return evaluate(replicas, reference, run.evaluation, {});
 }
 
 /// The largest error allowed: 2e-3 of the logits' standard deviation.
@@ -54,7 +71,8 @@ TEST_P(Architectures, give_the_reference_in_fp32) {
     // Logits and every layer, with prompts around the edges of a tile.
     const auto [fixture, mesh] = GetParam();
     for (const std::int64_t prefill : {1, 33, 96}) {
-        const EvaluateReport report = evaluated(fixture, mesh, prefill, 4096, 0);
+        const EvaluateReport report =
+            evaluated(fixture, mesh, {.evaluation = {.prefill = prefill}});
         ASSERT_EQ(report.shortage, "");
         EXPECT_EQ(report.positions, 98 - prefill);
         EXPECT_LE(report.max_abs_error, tolerance(fixture)) << prefill;
@@ -65,9 +83,34 @@ TEST_P(Architectures, give_the_reference_in_fp32) {
 TEST_P(Architectures, chunks_and_pages_change_nothing) {
     // A prompt of 64 in chunks of 32, over pages of 32 positions.
     const auto [fixture, mesh] = GetParam();
-    const EvaluateReport report = evaluated(fixture, mesh, 64, 32, 32);
+    const EvaluateReport report =
+        evaluated(fixture, mesh, {.evaluation = {.prefill = 64}, .chunk = 32, .block_size = 32});
     ASSERT_EQ(report.shortage, "");
     EXPECT_LE(report.max_abs_error, tolerance(fixture));
+}
+
+TEST_P(Architectures, every_user_of_a_staggered_batch_gives_the_reference) {
+    // Slots idle at first, users at other positions in each step, pages anywhere in the pool.
+    const auto [fixture, mesh] = GetParam();
+    const double allowed = tolerance(fixture);
+    FixtureRun starts;
+    starts.evaluation = {.prefill = 90, .users = 5};
+    starts.block_size = 32;
+    starts.page_seed = 7;
+    FixtureRun prefills;
+    prefills.evaluation = {
+        .prefill = 89, .users = 3, .stagger = EvaluateOptions::Stagger::Prefills};
+    prefills.block_size = 64;
+    for (const FixtureRun& run : {starts, prefills}) {
+        const EvaluateReport report = evaluated(fixture, mesh, run);
+        ASSERT_EQ(report.shortage, "");
+        ASSERT_EQ(static_cast<std::int64_t>(report.users.size()), run.evaluation.users);
+        for (const UserScore& user : report.users) {
+            EXPECT_EQ(user.positions, 98 - user.prefill);
+            EXPECT_LE(user.max_abs_error, allowed) << user.prefill;
+            EXPECT_LE(user.max_abs_error_hidden, 2e-3) << user.prefill;
+        }
+    }
 }
 
 }  // namespace model::testing

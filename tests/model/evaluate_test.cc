@@ -14,8 +14,11 @@ EvaluateReport evaluated(std::string_view mesh, std::string_view precision,
                          const std::function<void(std::int64_t)>& progress = {}) {
     DeploymentOptions options = demo_options(1);
     options.taps = PartitionOptions::Taps::HiddenStates;
-    Running run(mesh, precision, options, Replica::Trace::Off);
-    return evaluate(run.replica, *run.deployment, layers_reference(), 120, progress);
+    const auto deployment = demo_on(mesh_named(mesh), precision, options);
+    std::vector<std::unique_ptr<Replica>> replicas;
+    replicas.push_back(
+        std::make_unique<Replica>(*deployment, demo_checkpoint(), Replica::Trace::Off));
+    return evaluate(replicas, layers_reference(), {.prefill = 120}, progress);
 }
 
 TEST(Evaluate, float32_is_the_reference_to_rounding) {
@@ -53,26 +56,20 @@ TEST(Evaluate, a_reference_of_another_model_is_refused) {
     // Comparing with the wrong file must not print a low score instead.
     Config config = demo_config();
     config.vocab_size = 1024;
-    const Precision precision = precision_preset("fp32", "", 4);
-    Deployment other(config, precision, mesh_named("n150"), demo_options(1));
-    Running run("n150", "fp32", demo_options(1));
-    std::string text =
-        error_text([&] { evaluate(run.replica, other, layers_reference(), 120, {}); });
+    std::string text = error_text([&] { check_reference(config, layers_reference(), 120); });
     EXPECT_NE(text.find("logits: expected 1024 columns, got 2048"), text.npos) << text;
 
     config = demo_config();
     config.num_hidden_layers = 3;
-    Deployment shallow(config, precision, mesh_named("n150"), demo_options(1));
-    text = error_text([&] { evaluate(run.replica, shallow, layers_reference(), 120, {}); });
+    text = error_text([&] { check_reference(config, layers_reference(), 120); });
     EXPECT_NE(text.find("hidden_states: expected [3, T, 256], got [4, T, 256]"), text.npos) << text;
 }
 
 TEST(Evaluate, the_prompt_is_a_part_of_the_reference) {
     // At least one position is prefilled and no more than there are.
-    Running run("n150", "fp32", demo_options(1));
     for (const std::int64_t prefill : {0, 129}) {
-        const std::string text = error_text(
-            [&] { evaluate(run.replica, *run.deployment, layers_reference(), prefill, {}); });
+        const std::string text =
+            error_text([&] { check_reference(demo_config(), layers_reference(), prefill); });
         EXPECT_NE(text.find("--prefill"), text.npos) << text;
         EXPECT_NE(text.find("1 to 128 positions"), text.npos) << text;
     }

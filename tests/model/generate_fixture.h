@@ -32,8 +32,9 @@ inline ReferenceCases reference_cases() {
 class DemoFleet {
 public:
     DemoFleet(std::string_view mesh, std::int64_t groups, std::int64_t batch,
-              std::int64_t block_size = 0, std::optional<std::uint64_t> page_seed = {}) {
-        DeploymentOptions options = demo_options(batch, 128);
+              std::int64_t block_size = 0, std::optional<std::uint64_t> page_seed = {},
+              std::int64_t context = 128) {
+        DeploymentOptions options = demo_options(batch, context);
         options.block_size = block_size;
         options.page_seed = page_seed;
         for (const fabric::Mesh& group : data_parallel_groups(mesh_named(mesh), groups)) {

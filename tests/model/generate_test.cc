@@ -115,5 +115,71 @@ TEST(Generate, users_are_dealt_evenly) {
     EXPECT_THROW(DemoFleet("t3k", 2, 2).run(three, tokens_of(1)), std::logic_error);
 }
 
+TEST(Generate, step_times_add_up_to_the_mean) {
+    // Every decode step has its time; on one replica the mean is theirs.
+    const ReferenceCases cases = reference_cases();
+    const GenerateReport report = DemoFleet("n300", 1, 1).run({cases.prompts[0]}, tokens_of(6));
+    ASSERT_EQ(report.step_times.size(), 5u);
+    core::Picoseconds total{};
+    for (const core::Picoseconds time : report.step_times) total += time;
+    EXPECT_GT(total.count(), 0);
+    EXPECT_EQ(report.decode_step, total / 5);
+}
+
+// Users 0 and 1 begin with the same 70 tokens, user 2 with 40 of them, user 3 is user 0 again.
+TokenRows alike_prompts() {
+    TokenRows prompts(4, made_prompt(150));
+    for (std::size_t i = 70; i < prompts[1].size(); ++i) prompts[1][i] += 3;
+    for (std::size_t i = 40; i < prompts[2].size(); ++i) prompts[2][i] += 5;
+    return prompts;
+}
+
+TEST(PrefixCaching, shares_whole_blocks_and_changes_no_token) {
+    // 64, 32 and 128 positions are whole blocks of the prefix; the last token is always computed.
+    GenerateOptions options = tokens_of(12);
+    const GenerateReport plain = DemoFleet("t3k", 1, 4, 32, 11, 256).run(alike_prompts(), options);
+    EXPECT_EQ(plain.cached_tokens, (std::vector<std::int64_t>{0, 0, 0, 0}));
+    options.prefix_caching = GenerateOptions::PrefixCaching::On;
+    const GenerateReport cached = DemoFleet("t3k", 1, 4, 32, 11, 256).run(alike_prompts(), options);
+    EXPECT_EQ(cached.cached_tokens, (std::vector<std::int64_t>{0, 64, 32, 128}));
+    EXPECT_EQ(cached.token_ids, plain.token_ids);
+    EXPECT_LT(cached.time_to_first_token, plain.time_to_first_token);
+    EXPECT_EQ(cached.token_ids[3], cached.token_ids[0]);
+}
+
+TEST(PrefixCaching, only_blocks_that_a_prefix_fills_are_shared) {
+    // A prefix shorter than a block has none; a contiguous cache is one block.
+    GenerateOptions options = tokens_of(2);
+    options.prefix_caching = GenerateOptions::PrefixCaching::On;
+    const TokenRows prompts = alike_prompts();
+    EXPECT_EQ(DemoFleet("n150", 1, 4, 128, {}, 256).run(prompts, options).cached_tokens,
+              (std::vector<std::int64_t>{0, 0, 0, 128}));
+    EXPECT_EQ(DemoFleet("n150", 1, 4, 0, {}, 256).run(prompts, options).cached_tokens,
+              (std::vector<std::int64_t>{0, 0, 0, 0}));
+}
+
+TEST(PrefixCaching, users_on_other_columns_have_other_caches) {
+    // Eight slots over the four columns of a 2x4 mesh: users 0 and 1 are on the first.
+    GenerateOptions options = tokens_of(4);
+    TokenRows prompts(8, made_prompt(150));
+    const GenerateReport plain = DemoFleet("t3k:2x4", 1, 8, 32, {}, 256).run(prompts, options);
+    options.prefix_caching = GenerateOptions::PrefixCaching::On;
+    const GenerateReport cached = DemoFleet("t3k:2x4", 1, 8, 32, {}, 256).run(prompts, options);
+    EXPECT_EQ(cached.cached_tokens, (std::vector<std::int64_t>{0, 128, 0, 128, 0, 128, 0, 128}));
+    EXPECT_EQ(cached.token_ids, plain.token_ids);
+}
+
+TEST(PrefixCaching, a_second_batch_starts_with_blocks_of_its_own) {
+    // What users shared before must not be written by both of them now.
+    DemoFleet fleet("n300", 1, 4, 32, {}, 256);
+    GenerateOptions options = tokens_of(6);
+    const TokenRows different{made_prompt(150, 1), made_prompt(150, 2), made_prompt(150, 3),
+                              made_prompt(150, 4)};
+    const TokenRows expected = fleet.run(different, options).token_ids;
+    options.prefix_caching = GenerateOptions::PrefixCaching::On;
+    fleet.run(alike_prompts(), options);
+    EXPECT_EQ(fleet.run(different, options).token_ids, expected);
+}
+
 }  // namespace
 }  // namespace model::testing

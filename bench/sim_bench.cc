@@ -4,7 +4,6 @@
 // TESSERA_TABLES names the folder of tables; without it the two that are in the tree are read.
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>

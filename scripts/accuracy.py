@@ -16,8 +16,8 @@ TESSERA = ROOT / "build/release/tessera"
 MOST_GROUPS = 16
 # What the project set out for, median and where it says so 90th percentile, in percent.
 GOALS = {
-    "attention": "15", "op_profiles": "15", "dispatch": "8", "pcie_bw": "10", "gemm_wh": "10, 20 untuned",
-    "gemm_bh": "10, 20 untuned", "noc_latency": "15", "noc_bw": "15", "dram_bw": "15",
+    "attention": "15", "op_profiles": "25", "dispatch": "8", "pcie_bw": "10",
+    "gemm_wh": "10, 20 untuned", "gemm_bh": "10, 20 untuned", "noc_latency": "15", "noc_bw": "15", "dram_bw": "15",
     "fabric_bw": "8", "tt_transformers_perf": "speed 7, p90 20; first token 20"}
 
 

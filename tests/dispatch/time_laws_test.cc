@@ -4,8 +4,6 @@
 // (blocks of matmuls, the one-shot reduce-scatter), the test says so and asks only where it holds.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <array>
 #include <map>
 #include <memory>
 #include <utility>

@@ -6,6 +6,8 @@
 #include <tbb/global_control.h>
 #include <tbb/task_arena.h>
 
+#include <optional>
+
 #include "model/estimate.h"
 #include "tests/dispatch/random_questions.h"
 #include "tests/model/model_fixture.h"

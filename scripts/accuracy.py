@@ -87,7 +87,7 @@ def main():
             print_errors(path.stem, found)
         else:
             verdicts.append((path.stem, found))
-    print("\n| table | rows | skipped | measured yes, so predicted % | measured no, so predicted % | "
+    print("\n| table | rows | skipped | yes predicted % of yes | no predicted % of no | "
           "exact % | within 2x % |\n|---|--:|--:|--:|--:|--:|--:|")
     for name, found in verdicts:
         keys = ("agree_yes_pct", "agree_no_pct", "exact_pct", "within_2x_pct")

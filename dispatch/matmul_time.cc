@@ -339,22 +339,22 @@ MatmulBlocks matmul_blocks(const MatmulSpecs& specs, const KernelPlan& plan,
     if (tuning == MatmulTuning::Model && specs.row_tiles() > 1) {
         return model_blocks(specs, plan, chip);
     }
-    if (tuning == MatmulTuning::OutOfBox) {
-        const Multicast multicast = default_multicast(specs, plan.grid);
-        return default_blocks(specs, share_of(specs, plan.grid, multicast), plan.grid,
-                              free_l1(specs, plan, chip));
+    const Multicast usual = default_multicast(specs, plan.grid);
+    const MatmulBlocks untuned = default_blocks(specs, share_of(specs, plan.grid, usual), plan.grid,
+                                                free_l1(specs, plan, chip));
+    if (tuning == MatmulTuning::OutOfBox) return untuned;
+    // Tuning keeps what is faster out of the box.
+    MatmulBlocks best = untuned;
+    core::Picoseconds least = grid_time(specs, plan, chip, best).total();
+    for (const Multicast multicast : {Multicast::Activations, Multicast::Weight, Multicast::Both}) {
+        const MatmulBlocks tuned =
+            tuned_blocks(specs, share_of(specs, plan.grid, multicast), plan, chip);
+        const core::Picoseconds time = grid_time(specs, plan, chip, tuned).total();
+        if (time >= least) continue;
+        best = tuned;
+        least = time;
     }
-    const auto best = [&](Multicast multicast) {
-        return tuned_blocks(specs, share_of(specs, plan.grid, multicast), plan, chip);
-    };
-    const MatmulBlocks square = best(Multicast::Both);
-    const auto strip = narrow(specs);
-    if (!strip) return square;
-    const MatmulBlocks flat = best(*strip);
-    const auto total = [&](const MatmulBlocks& blocks) {
-        return grid_time(specs, plan, chip, blocks).total();
-    };
-    return total(flat) <= total(square) ? flat : square;
+    return best;
 }
 
 OpTime matmul_time(const MatmulSpecs& specs, const KernelPlan& plan, core::Cycles eltwise,

@@ -21,13 +21,15 @@ MatmulSpec read_matmul(Section section) {
     return matmul;
 }
 
-LaunchRelease read_release(Section section) {
-    LaunchRelease release;
+// A release may leave out what is as in the one after it.
+LaunchRelease read_release(Section section, const LaunchRelease* later) {
+    const auto own = [&](const char* key) { return later == nullptr || section.has(key); };
+    LaunchRelease release = later != nullptr ? *later : LaunchRelease{};
     release.floor = time(section, "floor_us");
-    release.floor_writes = time(section, "floor_writes_us");
     release.binaries_stay = section.integer("binaries_stay", 0, 1) == 1;
-    release.page_write = time(section, "page_write_us");
-    release.page_read = time(section, "page_read_us");
+    if (own("floor_writes_us")) release.floor_writes = time(section, "floor_writes_us");
+    if (own("page_write_us")) release.page_write = time(section, "page_write_us");
+    if (own("page_read_us")) release.page_read = time(section, "page_read_us");
     if (section.has("axis_gather_us")) release.axis_gather = time(section, "axis_gather_us");
     section.finish();
     return release;
@@ -57,8 +59,10 @@ LaunchKernelSpec read_launch(Section section) {
     launch.op_call = time(section, "op_call_us");
     launch.op_call_sharded = time(section, "op_call_sharded_us");
     Section releases = section.section("releases");
-    for (const char* const name : {"2025", "2026-05", "2026-09"}) {
-        launch.releases.emplace(name, read_release(releases.section(name)));
+    const LaunchRelease* later = nullptr;
+    for (const char* const name : {"2026-09", "2026-05", "2025"}) {
+        const LaunchRelease release = read_release(releases.section(name), later);
+        later = &launch.releases.emplace(name, release).first->second;
     }
     releases.finish();
     section.finish();

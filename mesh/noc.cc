@@ -69,8 +69,7 @@ NocTime multicast_time(const NocSpec& noc, const NocTraffic& traffic) {
 }
 
 double issue_cycles(const NocSpec& noc, const NocTraffic& traffic) {
-    const double whole = traffic.op == NocOp::Read ? noc.read_issue_cycles : noc.write_issue_cycles;
-    return traffic.issue == NocIssue::Stateful ? whole - noc.stateful_saved_cycles : whole;
+    return traffic.op == NocOp::Read ? noc.read_issue_cycles : noc.write_issue_cycles;
 }
 
 NocTime dram_time(const NocSpec& noc, const NocTraffic& traffic) {
@@ -87,7 +86,6 @@ NocTime dram_time(const NocSpec& noc, const NocTraffic& traffic) {
     if (traffic.senders > 1) {
         const double shared = reads ? noc.shared_read_per_cycle : noc.shared_write_per_cycle;
         const auto senders = static_cast<double>(traffic.senders);
-        time.way += senders * noc.bank_turn_cycles;
         time.data = std::max(time.data, transactions * flits * flit * senders / shared);
     }
     return time;
@@ -96,17 +94,11 @@ NocTime dram_time(const NocSpec& noc, const NocTraffic& traffic) {
 /// Streams that every core has with every core: what a core takes in, and the flits of others that
 /// pass its links. On a one-way ring the ways between two cores are once around it together, so k
 /// cores load every link with (k - 1) / 2 of what one sends. A blocked packet holds its whole path,
-/// so the loads add up. All readers begin with the same core and wait for each other there; they
-/// drift apart round by round, as random steps do.
+/// so the loads add up.
 double all_to_all(const NocSpec& noc, const NocTraffic& traffic) {
     const double rows = traffic.targets.y - 1;
     const double columns = traffic.targets.x - 1;
-    const double load = (1 + columns / 2 + rows / 2) * noc.contention;
-    if (traffic.op != NocOp::Read) return load;
-    const auto targets = static_cast<double>(traffic.targets.cores());
-    const double rounds = static_cast<double>(traffic.transactions) / targets;
-    return load +
-           std::max(0.0, noc.hotspot * targets - load) * std::min(1.0, 1 / std::sqrt(rounds));
+    return (1 + columns / 2 + rows / 2) * noc.contention;
 }
 
 NocTime l1_time(const NocSpec& noc, const NocTraffic& traffic) {

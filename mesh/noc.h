@@ -29,21 +29,17 @@ struct NocSpec {
     double read_flit_cycles = 1;        // the same when one L1 answers reads
     double read_issue_cycles = 0;       // of one core between two reads
     double write_issue_cycles = 0;      //
-    double stateful_saved_cycles = 0;   // of either, when only the address changes
     double target_cycles = 0;           // the first write to another target costs so much more
     double dram_cycles = 0;             // of the first access, beside that to an L1
-    double bank_turn_cycles = 0;        // per core, when all begin with the same bank
     double shared_read_per_cycle = 1;   // bytes of all banks, read by cores that do not coordinate
     double shared_write_per_cycle = 1;  //
     double contention = 1;              // of time, when cores block each other's paths
-    double hotspot = 0;                 // of the readers that wait for one core at the start
     double multicast_overlap = 1;       // of time, when multicasts of several cores cross
 };
 
 enum class NocOp { Read, Write, Multicast, MulticastLinked };
 enum class NocMemory { L1, DramBank, DramInterleaved };
 enum class NocPath { Turns, SameColumn, SameRow };  // of one core to one other
-enum class NocIssue { Whole, Stateful };            // every register written, or the address only
 enum class NocSender { Outside, AmongTargets };     // of a multicast
 
 /// `transactions` of `size` that every sender has, in turn with every target. A multicast reaches
@@ -56,7 +52,6 @@ struct NocTraffic {
     std::int64_t senders = 1;
     Grid targets{1, 1};  // in DRAM: not looked at
     NocPath path = NocPath::Turns;
-    NocIssue issue = NocIssue::Whole;
     NocSender sender = NocSender::Outside;
 };
 

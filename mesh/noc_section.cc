@@ -19,14 +19,11 @@ constexpr Number kNumbers[] = {
     {"read_flit_cycles", &NocSpec::read_flit_cycles, 1, 10},
     {"read_issue_cycles", &NocSpec::read_issue_cycles, 1, 1000},
     {"write_issue_cycles", &NocSpec::write_issue_cycles, 1, 1000},
-    {"stateful_saved_cycles", &NocSpec::stateful_saved_cycles, 0, 1000},
     {"target_cycles", &NocSpec::target_cycles, 0, 1000},
     {"dram_cycles", &NocSpec::dram_cycles, 0, 1e4},
-    {"bank_turn_cycles", &NocSpec::bank_turn_cycles, 0, 1000},
     {"shared_read_bytes_per_cycle", &NocSpec::shared_read_per_cycle, 1, 1e4},
     {"shared_write_bytes_per_cycle", &NocSpec::shared_write_per_cycle, 1, 1e4},
     {"contention", &NocSpec::contention, 1, 10},
-    {"hotspot", &NocSpec::hotspot, 0, 1},
     {"multicast_overlap", &NocSpec::multicast_overlap, 0.01, 1},
 };
 

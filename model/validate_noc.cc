@@ -102,7 +102,6 @@ std::variant<NocTraffic, std::string> traffic_of(const core::CsvRecord& record,
     if (!pattern.starts_with("ONE_")) traffic.senders = cores == 0 ? workers.cores() : cores;
     const bool alone = pattern == "ONE_TO_ONE" || pattern == "ONE_FROM_ONE";
     if (flag(record, "same_axis") && alone) traffic.path = mesh::NocPath::SameColumn;
-    if (flag(record, "stateful")) traffic.issue = mesh::NocIssue::Stateful;
     if (flag(record, "loopback")) traffic.sender = NocSender::AmongTargets;
     return traffic;
 }

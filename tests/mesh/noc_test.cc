@@ -55,9 +55,6 @@ TEST(Noc, small_transactions_are_bound_by_issue_and_large_ones_by_flits) {
     const NocTime large = noc_time(noc, {.transactions = 256, .size = 8192_B});
     EXPECT_GT(small.issue, small.data);
     EXPECT_LT(large.issue, large.data);
-    NocTraffic stateful{.transactions = 256, .size = 64_B};
-    stateful.issue = NocIssue::Stateful;
-    EXPECT_LT(cycles(noc, stateful), static_cast<double>(small.total().value));
 }
 
 TEST(Noc, linked_multicasts_reserve_their_path_once) {

@@ -116,7 +116,7 @@ Json to_json(const SimOptions& options, const World& world, const Result& result
     document["roofline_tokens_per_second_per_user"] = per_second(estimate.roofline_step);
     document["theoretical"] = theoretical_json(result);
     document["bottleneck"] = largest(estimate.by_bound);
-    document["sampling"] = estimate.sampler == model::Sampler::Host ? "host" : "device";
+    document["sampling"] = estimate.sampler == model::SampledOn::Host ? "host" : "device";
     document["prefill"] = estimate.is_prefill_traced    ? "traced"
                           : estimate.is_prefill_batched ? "batched"
                                                         : "one by one";

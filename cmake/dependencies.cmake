@@ -8,7 +8,7 @@
 #   Boost (headers)      Boost::headers                       libboost-dev
 #   nlohmann-json        nlohmann_json::nlohmann_json         nlohmann-json3-dev
 #   yaml-cpp             yaml-cpp                             libyaml-cpp-dev
-#   protobuf             protobuf::libprotobuf                libprotobuf-dev protobuf-compiler
+#   protobuf             tessera_protobuf (below)             libprotobuf-dev protobuf-compiler
 #   CLI11                CLI11::CLI11                         libcli11-dev
 #   PCRE2                PkgConfig::PCRE2                     libpcre2-dev
 #   Highway              PkgConfig::HWY                       libhwy-dev
@@ -39,3 +39,12 @@ endif()
 if(TESSERA_BENCH)
     find_package(benchmark 1.7 REQUIRED)
 endif()
+
+# libsentencepiece.so holds a protobuf of its own (3.14): with libprotobuf.so in the same process one
+# of the two would call into the other. Ours is linked statically, and no program exports it.
+find_library(PROTOBUF_ARCHIVE NAMES libprotobuf.a REQUIRED)
+add_library(tessera_protobuf INTERFACE)
+target_include_directories(tessera_protobuf SYSTEM INTERFACE ${Protobuf_INCLUDE_DIRS})
+target_link_libraries(tessera_protobuf INTERFACE ${PROTOBUF_ARCHIVE})
+target_link_options(tessera_protobuf INTERFACE
+    "LINKER:--version-script=${CMAKE_CURRENT_LIST_DIR}/hide_protobuf.map")

@@ -82,7 +82,7 @@ core::Picoseconds read_time(core::Bytes size, std::int64_t active, const mesh::C
 
 /// Reading and computing overlap but for their jitter: the cubic norm, as in matmuls.
 OpTime overlapped(const Walk& walk, core::Cycles merging, const mesh::ChipSpec& chip) {
-    const core::Picoseconds alone = chip.kernels->matmul.start +
+    const core::Picoseconds alone = chip.kernels->attention.start +
                                     read_time(walk.first, walk.active, chip) +
                                     loaded(static_cast<double>(merging.value), chip);
     const core::Picoseconds compute = loaded(walk.cycles, chip);

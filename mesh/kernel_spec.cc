@@ -95,6 +95,7 @@ AttentionSpec read_attention(Section section) {
     attention.exact_exp = {section.integer("exact_exp_cycles", 0, 1'000'000)};
     attention.chunk = {section.integer("chunk_cycles", 0, 1'000'000)};
     attention.merge = {section.integer("merge_cycles", 0, 1'000'000)};
+    attention.start = time(section, "start_us");
     section.finish();
     return attention;
 }

@@ -79,6 +79,7 @@ struct AttentionSpec {
     core::Cycles exact_exp;     // more per score tile when the exponential is not the fast one
     core::Cycles chunk;         // per step: bookkeeping, rescaling, handing K and V on
     core::Cycles merge;         // of another core's partial result in decode
+    core::Picoseconds start;    // filling and draining
 };
 
 /// Kernels that stream pages through cores: norms, eltwise, layouts, copies (docs/kernels.md).

@@ -215,8 +215,8 @@ private:
     void choose_sampler() {
         using Sampling = EstimateOptions::Sampling;
         result_.sampler = usual_sampler(deployment_);
-        if (options_.sampling == Sampling::Host) result_.sampler = Sampler::Host;
-        if (options_.sampling == Sampling::Device) result_.sampler = Sampler::Device;
+        if (options_.sampling == Sampling::Host) result_.sampler = SampledOn::Host;
+        if (options_.sampling == Sampling::Device) result_.sampler = SampledOn::Device;
         sampling_ = sampling_time(deployment_, result_.sampler, options_.host);
         for (const auto& [part, time] : sampling_.host) {
             result_.host[part] = time * options_.groups;
@@ -275,7 +275,7 @@ private:
             chips + sum(sampling_.device) + launch.traced_gap * programs;
         const core::Picoseconds host = sum(result_.host);
         const bool overlaps =
-            options_.queues == EstimateOptions::Queues::Two && result_.sampler == Sampler::Device;
+            options_.queues == EstimateOptions::Queues::Two && result_.sampler == SampledOn::Device;
         return overlaps ? std::max(device, host) : device + host;
     }
 

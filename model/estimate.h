@@ -43,7 +43,7 @@ struct Estimate {
     core::Picoseconds roofline_step{};        // weight and KV bytes of a step at the DRAM's peak
     core::Bytes step_bytes;                   // those bytes, on the first chip
     core::Picoseconds chips{};                // of a mean step: replay to last kernel
-    Sampler sampler = Sampler::Device;
+    SampledOn sampler = SampledOn::Device;
     bool is_prefill_traced = false;
     bool is_prefill_batched = false;
     Parts breakdown;          // kernels of one decode step on a chip, by op kind

@@ -89,22 +89,23 @@ void top_k(SamplingTime& time, const Deployment& deployment, const Logits& logit
 
 }  // namespace
 
-Sampler usual_sampler(const Deployment& deployment) {
+SampledOn usual_sampler(const Deployment& deployment) {
     const DeploymentOptions& options = deployment.options();
     if (options.device.release == dispatch::Release::R2025) {
-        return options.batch == 1 ? Sampler::Device : Sampler::Host;
+        return options.batch == 1 ? SampledOn::Device : SampledOn::Host;
     }
     const std::int64_t columns = deployment.config().vocab_size / splits_of(deployment.mesh());
-    return columns <= kMostColumns ? Sampler::Device : Sampler::Host;
+    return columns <= kMostColumns ? SampledOn::Device : SampledOn::Host;
 }
 
-SamplingTime sampling_time(const Deployment& deployment, Sampler sampler, const HostCosts& costs) {
+SamplingTime sampling_time(const Deployment& deployment, SampledOn sampler,
+                           const HostCosts& costs) {
     const mesh::ChipSpec& chip = deployment.mesh().system.chip;
     const std::int64_t chips = deployment.mesh().chip_count();
     const Logits logits = logits_of(deployment);
     SamplingTime time;
     time.host["python, per group"] = costs.group;
-    if (sampler == Sampler::Host) {
+    if (sampler == SampledOn::Host) {
         gather_and_untilize(time, deployment, logits);
         const core::Bytes read{logits.values() * kHalf};
         time.host["logits to host"] = chip.launch.host_read + read / chip.pcie.read;

@@ -15,7 +15,7 @@
 
 namespace model {
 
-enum class Sampler { Host, Device };
+enum class SampledOn { Host, Device };
 
 struct SamplingTime {
     std::map<std::string, core::Picoseconds> device;  // after the last op of the decode program
@@ -24,8 +24,8 @@ struct SamplingTime {
 
 /// Where the software of the deployment's release samples: 2025 on the device for a batch of one
 /// (demo/simple_text_demo.py), later wherever a chip has at most 64k columns (tt/model.py).
-Sampler usual_sampler(const Deployment& deployment);
+SampledOn usual_sampler(const Deployment& deployment);
 
-SamplingTime sampling_time(const Deployment& deployment, Sampler sampler, const HostCosts& costs);
+SamplingTime sampling_time(const Deployment& deployment, SampledOn sampler, const HostCosts& costs);
 
 }  // namespace model

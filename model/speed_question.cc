@@ -139,7 +139,7 @@ Answer speed_answer(const SpeedQuestion& question, SpeedOf value, std::int64_t u
         fmt::format("{:.2f} tokens/s, {:.2f} ms", answer.value, core::to_ms(result.decode_step));
     answer.why =
         fmt::format("ms: {}; host: {}; sampled on the {}", parts_text(result.breakdown),
-                    parts_text(result.host), result.sampler == Sampler::Host ? "host" : "device");
+                    parts_text(result.host), result.sampler == SampledOn::Host ? "host" : "device");
     answer.null_terms = {static_cast<double>(result.step_bytes.value), layers};
     return answer;
 }

@@ -258,8 +258,7 @@ Validation validate(const core::CsvTable& table, const ModelLibrary& library) {
         }
     }
     const std::map<std::string, Answer> answers = answer_all(asked);
-    Validation validation{
-        std::string(kind.name), kind.software, kind.scoring, {}, {}, {}, {}};
+    Validation validation{std::string(kind.name), kind.software, kind.scoring, {}, {}, {}, {}};
     for (std::size_t i = 0; i < asked.size(); ++i) {
         validation.rows.push_back(judge(kind.scoring, lines[i], asked[i], answers));
     }

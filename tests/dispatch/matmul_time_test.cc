@@ -148,13 +148,13 @@ TEST(GridMatmul, partial_tiles_and_unused_cores_cost_like_whole_ones) {
     const KernelPlan plan = on_grid({8, 8}, Fidelity::HiFi4, kL1);
     const auto compute = [&](std::int64_t m, std::int64_t n) {
         return matmul_time(matmul(m, 2048, n, DType::BFloat16, DType::BFloat16), plan, {}, chip,
-                           MatmulTuning::Tuned)
+                           MatmulTuning::OutOfBox)
             .compute;
     };
-    EXPECT_EQ(compute(9 * 32, 2048), compute(16 * 32, 2048));
-    EXPECT_EQ(compute(15 * 32 + 1, 2048), compute(16 * 32, 2048));
+    EXPECT_EQ(compute(9 * 32, 512), compute(16 * 32, 512));
+    EXPECT_EQ(compute(15 * 32 + 1, 512), compute(16 * 32, 512));
     EXPECT_EQ(compute(512, 57 * 32), compute(512, 64 * 32));
-    EXPECT_LT(compute(8 * 32, 2048), compute(9 * 32, 2048));
+    EXPECT_LT(compute(8 * 32, 512), compute(9 * 32, 512));
 }
 
 TEST(GridMatmul, models_take_eight_columns_rows_that_divide_k_and_batches_of_a_prompt) {
@@ -178,7 +178,7 @@ TEST(GridMatmul, models_take_eight_columns_rows_that_divide_k_and_batches_of_a_p
 TEST(GridMatmul, few_rows_take_as_long_as_the_edge_of_the_grid_reads_the_weight) {
     // One chip's share of a Llama 70B, 128 rows (tenstorrent/tt-metal: models/demos/
     // llama3_70b_galaxy/tests/perf_targets/prefill_128.json); weights in bfp8 and bfp4.
-    const mesh::ChipSpec chip = chip_of("galaxy");
+    const mesh::ChipSpec chip = chip_of("wormhole_galaxy");
     const auto us = [&](std::int64_t k, std::int64_t n, DType weight, Fidelity fidelity) {
         const KernelPlan plan = on_grid(chip.worker_grid, fidelity, kDram);
         const MatmulSpecs specs = matmul(128, k, n, DType::BFloat8_b, weight);

@@ -1,5 +1,5 @@
 // A whole Galaxy, slow to run. The fast set has half of it.
-#include "tests/model/architectures_fixture.h"
+#include "tests/model/architectures_cases.h"
 
 namespace model::testing {
 namespace {

@@ -1,5 +1,5 @@
 // Every architecture that runs, on the meshes its heads divide over.
-#include "tests/model/architectures_fixture.h"
+#include "tests/model/architectures_cases.h"
 
 namespace model::testing {
 namespace {

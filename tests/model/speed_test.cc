@@ -61,16 +61,16 @@ TEST(Speed, the_host_serves_groups_one_after_another) {
 TEST(Speed, software_of_2025_samples_one_user_on_the_device_and_many_on_the_host) {
     // demo/simple_text_demo.py; later releases sample wherever a chip has at most 64k columns.
     using dispatch::Release;
-    EXPECT_EQ(usual_sampler(of(kLlama3B, "n150", 1, Release::R2025)), Sampler::Device);
-    EXPECT_EQ(usual_sampler(of(kLlama3B, "n150", 32, Release::R2025)), Sampler::Host);
+    EXPECT_EQ(usual_sampler(of(kLlama3B, "n150", 1, Release::R2025)), SampledOn::Device);
+    EXPECT_EQ(usual_sampler(of(kLlama3B, "n150", 32, Release::R2025)), SampledOn::Host);
     // 128256 / 2 = 64128 columns of a half on one chip.
-    EXPECT_EQ(usual_sampler(of(kLlama3B, "n150", 32, Release::R2026_05)), Sampler::Device);
+    EXPECT_EQ(usual_sampler(of(kLlama3B, "n150", 32, Release::R2026_05)), SampledOn::Device);
 }
 
 TEST(Speed, the_host_reads_the_logits_of_one_chip_as_bfloat16) {
     // 32 rows of 128256 columns: 8,208,384 bytes, whatever the batch is and however many chips.
     const Deployment deployment = of(kLlama3B, "t3k", 8, dispatch::Release::R2025);
-    const SamplingTime time = sampling_time(deployment, Sampler::Host, costs());
+    const SamplingTime time = sampling_time(deployment, SampledOn::Host, costs());
     const mesh::ChipSpec& chip = deployment.mesh().system.chip;
     EXPECT_EQ(time.host.at("logits to host"),
               chip.launch.host_read + core::Bytes{8'208'384} / chip.pcie.read);
@@ -83,7 +83,7 @@ TEST(Speed, the_host_reads_the_logits_of_one_chip_as_bfloat16) {
 TEST(Speed, tokens_sampled_on_the_device_are_all_that_is_read) {
     // Later software: candidates of every chip, a gather, a draw.
     const Deployment deployment = of(kLlama3B, "t3k", 8, dispatch::Release::R2026_09);
-    const SamplingTime time = sampling_time(deployment, Sampler::Device, costs());
+    const SamplingTime time = sampling_time(deployment, SampledOn::Device, costs());
     const mesh::ChipSpec& chip = deployment.mesh().system.chip;
     EXPECT_EQ(time.host.at("tokens to host"), 8 * chip.launch.host_read);
     EXPECT_EQ(time.host.count("sampling"), 0u);

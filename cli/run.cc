@@ -151,7 +151,7 @@ void print_summary(const std::vector<std::string>& texts, const dispatch::Memory
         fmt::print("note: {}\n", problem);
     }
     fmt::print("\n{}", memory_text(plan, fleet.chips()));
-    fmt::print("Simulated (extrapolated: first model, not calibrated)\n");
+    fmt::print("Simulated (extrapolated)\n");
     fmt::print("  {:<28}{}\n", "time to first token", core::to_text(times.time_to_first_token));
     fmt::print("  {:<28}{:.1f}\n", "tokens per second per user", times.rate());
     fmt::print("Host\n  {:<28}{:.1f} ({:.2f} s)\n", "tokens per second", host.tokens_per_second,

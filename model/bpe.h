@@ -69,7 +69,7 @@ public:
     }
 
     /// Memory that encode uses again from call to call.
-    class Scratch;
+    struct Scratch;
     /// Appends the tokens of `text` to `out`. Requires: `text` is UTF-8 where symbols are
     /// characters.
     void encode(std::string_view text, std::vector<std::int32_t>& out, Scratch& scratch) const;
@@ -94,8 +94,7 @@ private:
     MergeTable merges_;
 };
 
-class Bpe::Scratch {
-    friend class Bpe;
+struct Bpe::Scratch {
     /// A token in a doubly linked list over the pre-token; `id` -1 once merged into its left one.
     struct Symbol {
         std::int32_t id = -1;

@@ -239,8 +239,8 @@ Answer act(const SimOptions& options, const World& world) {
                                      ? options.model.context
                                      : core::round_up(options.isl + options.osl, std::int64_t{32});
     const model::DeploymentOptions laid = deployment_options(timed, setup, context);
-    const model::EstimateOptions run = run_of(options, world, setup);
     model::Deployment deployment(setup.config, setup.precision, setup.group(), laid);
+    const model::EstimateOptions run = run_of(options, world, setup);
     Result result;
     result.group = setup.group();
     model::Recording recording;

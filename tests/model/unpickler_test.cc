@@ -36,11 +36,12 @@ const TorchTensor kTensor{"w", "FloatStorage", {2, 3}, std::string(24, '\0'), 4}
 
 TEST(Unpickler, reads_what_torch_save_writes_of_a_dict) {
     // Text values, numbers and sizes of other entries are passed over.
-    const auto tensors = read(dict_pickle({{"w", tensor_call(kTensor, "7", 6)},
-                                           {"epoch", integer(3)},
-                                           {"note", text("best")},
-                                           {"loss", "G" + std::string(8, '\0')},
-                                           {"dtype", global("torch", "float16")}}));
+    const std::string pickle = dict_pickle({{"w", tensor_call(kTensor, "7", 6)},
+                                            {"epoch", integer(3)},
+                                            {"note", text("best")},
+                                            {"loss", "G" + std::string(8, '\0')},
+                                            {"dtype", global("torch", "float16")}});
+    const auto tensors = read(pickle);  // names the storage where it stands in the pickle
     ASSERT_EQ(tensors.size(), 1u);
     const model::PickledTensor& w = tensors.at("w");
     EXPECT_EQ(w.dtype, model::StoredType::F32);

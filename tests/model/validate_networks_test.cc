@@ -97,7 +97,7 @@ TEST(ValidateNoc, every_size_of_a_line_is_a_question) {
     EXPECT_EQ(found.rows[11].line, 3);
     mesh::NocTraffic traffic{.op = mesh::NocOp::Read, .transactions = 4, .size = 65536_B};
     traffic.path = mesh::NocPath::SameColumn;
-    const mesh::NocSpec& noc = system_of("n300").chip.kernels->noc;
+    const mesh::NocSpec noc = system_of("n300").chip.kernels->noc;
     EXPECT_DOUBLE_EQ(found.rows[10].predicted_value,
                      static_cast<double>(mesh::noc_time(noc, traffic).total().value));
     EXPECT_DOUBLE_EQ(found.rows[10].measured_value, 9352);

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <tbb/global_control.h>
-#include <tbb/parallel_for.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -11,6 +10,7 @@
 #include "cli/check_report.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/parallel.h"
 
 namespace cli {
 namespace {
@@ -195,7 +195,7 @@ Answer check_all(const CheckOptions& options, const World& world) {
     const std::vector<Row> rows = read_models(options.all);
     const std::vector<model::NamedMesh> systems = asked_systems(options.systems, world);
     Cells cells(rows.size(), std::vector<Cell>(systems.size()));
-    tbb::parallel_for(std::size_t{0}, rows.size() * systems.size(), [&](std::size_t i) {
+    core::parallel_for(rows.size() * systems.size(), [&](std::size_t i) {
         const std::size_t r = i / systems.size();
         const std::size_t s = i % systems.size();
         cells[r][s] = look(options, world, rows[r], systems[s], systems);

@@ -1,10 +1,10 @@
 #include "cli/finding.h"
 
 #include <tbb/info.h>
-#include <tbb/parallel_for.h>
 
 #include <algorithm>
 
+#include "core/parallel.h"
 #include "model/not_computed.h"
 
 namespace cli {
@@ -45,7 +45,7 @@ std::vector<model::NamedMesh> all_systems(const World& world) {
     World shared = world;
     if (!shared.catalog.loaded) shared.catalog.loaded = std::make_shared<fabric::Loaded>();
     // Most of it is reading YAML.
-    tbb::parallel_for(std::size_t{0}, names.size(), [&](std::size_t i) {
+    core::parallel_for(names.size(), [&](std::size_t i) {
         systems[i] = {names[i], open_mesh(shared, names[i])};
     });
     std::stable_sort(systems.begin(), systems.end(), [](const auto& a, const auto& b) {

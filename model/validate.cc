@@ -1,13 +1,12 @@
 #include "model/validate.h"
 
-#include <tbb/parallel_for.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <numeric>
 
 #include "core/error.h"
+#include "core/parallel.h"
 #include "model/validate_kinds.h"
 #include "model/validate_null.h"
 #include "model/validate_plan.h"
@@ -58,8 +57,8 @@ std::map<std::string, Answer> answer_all(const std::vector<AskedRow>& rows) {
             if (is_new) open.emplace_back(&question, &place->second);
         }
     }
-    tbb::parallel_for(std::size_t{0}, open.size(),
-                      [&](std::size_t i) { *open[i].second = guarded(open[i].first->ask); });
+    core::parallel_for(open.size(),
+                       [&](std::size_t i) { *open[i].second = guarded(open[i].first->ask); });
     return answers;
 }
 

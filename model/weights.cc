@@ -1,12 +1,11 @@
 #include "model/weights.h"
 
-#include <tbb/parallel_for.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "core/error.h"
+#include "core/parallel.h"
 #include "model/rope.h"
 #include "tensor/formats.h"
 
@@ -304,7 +303,7 @@ void load_weights(const dispatch::Program& program, const dispatch::Session& ses
         if (!loaded.insert(buffer.name).second) continue;
         for (std::int32_t i = 0; i < buffer.instances; ++i) jobs.emplace_back(&buffer, i);
     }
-    tbb::parallel_for(std::size_t{0}, jobs.size(), [&](std::size_t index) {
+    core::parallel_for(jobs.size(), [&](std::size_t index) {
         loader.load(*jobs[index].first, jobs[index].second);
     });
 }

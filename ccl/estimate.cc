@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "ccl/closed_form.h"
+#include "ccl/flows.h"
 #include "ccl/timing.h"
 #include "core/error.h"
+#include "fabric/hang.h"
 
 namespace ccl {
 namespace {
@@ -52,10 +54,18 @@ bool can_be_ring(const Question& question, std::int32_t ranks) {
 Topology topology_of(const fabric::Mesh& mesh, const Question& question, int axis,
                      std::vector<std::string>& notes) {
     const std::int32_t ranks = mesh.shape.extent(axis);
-    Topology wanted = question.topology.value_or(Topology::Ring);
+    const bool line_fabric = question.fabric_config == fabric::FabricConfig::Line;
+    Topology wanted = question.topology.value_or(line_fabric ? Topology::Line : Topology::Ring);
     if (!question.topology && !can_be_ring(question, ranks)) wanted = Topology::Line;
     const Topology used = fabric::usable_topology(mesh, axis, wanted);
     if (question.topology == Topology::Ring && used == Topology::Line) {
+        if (ranks > 2 && question.wiring_check == WiringCheck::Absent) {
+            throw fabric::Hang(
+                {"ring along axis " + std::to_string(axis) + ": its last and first chip are not " +
+                     "linked, and this release does not look",
+                 "every chip waits at its barrier for the semaphores that would cross that link"},
+                "ask for a line, or for a release after 2026-05, which takes one by itself");
+        }
         notes.push_back("ring asked for along axis " + std::to_string(axis) + ": " +
                         (ranks == 2 ? "two chips have one pair of neighbours"
                                     : "its last and first chip are not linked") +
@@ -97,7 +107,11 @@ Run run_along(const fabric::Mesh& mesh, const Question& question, int axis, core
         bottleneck_closed_form(question.kind, run.request.topology, run.request.ranks, total) *
         directions(run.request.topology);
     run.busiest_hop = plan.bottleneck_bytes();
-    run.time = time_alone(plan, mesh, first_group(mesh, axis));
+    const std::vector<std::int32_t> group = first_group(mesh, axis);
+    if (question.fabric_config == fabric::FabricConfig::Line) {
+        require_no_deadlock(plan, mesh, group, fabric::FabricConfig::Line);
+    }
+    run.time = time_alone(plan, mesh, group);
     return run;
 }
 

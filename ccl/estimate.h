@@ -10,9 +10,15 @@
 #include <vector>
 
 #include "ccl/request.h"
+#include "fabric/flow_control.h"
 #include "fabric/mesh.h"
 
 namespace ccl {
+
+/// Whether the software asks the wiring before it makes a ring (tenstorrent/tt-metal:
+/// ttnn/cpp/ttnn/ operations/ccl/ccl_common.cpp, PR #56235; not in 2026-05): a line is used where
+/// it does not close. Without, the ring waits for its last link for ever.
+enum class WiringCheck { Absent, Present };
 
 struct Question {
     Kind kind = Kind::AllGather;
@@ -23,6 +29,8 @@ struct Question {
     std::optional<std::int32_t> links;          // absent: all usable ones of the axis
     std::optional<core::Bytes> packet_payload;  // absent: that of the published tables
     OneShot one_shot = OneShot::Present;
+    WiringCheck wiring_check = WiringCheck::Present;
+    std::optional<fabric::FabricConfig> fabric_config;  // absent: that of the topology
 };
 
 /// One run along one axis; all groups of the axis at once, each on hops of its own.
@@ -43,8 +51,9 @@ struct Estimate {
     core::Picoseconds time() const;
 };
 
-/// Throws core::Error for an axis of one chip, more links than the axis has, sizes below a byte,
-/// and what cannot be planned.
+/// Throws fabric::Hang for what never ends: a stopped router on the way, a ring on an axis that
+/// does not close (without wiring check), a ring whose fabric locks up. Throws core::Error for an
+/// axis of one chip, more links than the axis has, sizes below a byte, and what cannot be planned.
 Estimate estimate(const fabric::Mesh& mesh, const Question& question);
 
 }  // namespace ccl

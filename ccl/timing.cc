@@ -10,10 +10,14 @@
 #include "ccl/costs.h"
 #include "ccl/dependencies.h"
 #include "ccl/uniform_ring.h"
+#include "ccl/waits.h"
 #include "core/error.h"
 
 namespace ccl {
+
 namespace {
+constexpr core::SimTime kNever = core::SimTime::max();
+}  // namespace
 
 /// Lives in the events it has scheduled, until the last of them has run.
 class Player : public std::enable_shared_from_this<Player> {
@@ -28,7 +32,27 @@ public:
 
     void start(std::vector<core::SimTime> ready) {
         result_.done = std::move(ready);
+        result_.player = shared_from_this();
         next_phase();
+    }
+
+    /// What has not come, when nothing is under way any more; empty when all is over.
+    std::vector<Wait> waits() const {
+        if (open_ == 0) return {};
+        std::vector<Wait> waits = barrier_waits_;
+        for (std::size_t i = 0; i < nodes_.size(); ++i) {
+            const Node& node = nodes_[i];
+            if (is_over_[i] || node.from == node.to || waits_at_barrier(node.to)) continue;
+            waits.push_back({chip(node.to), chip(node.from), Wait::For::Data});
+        }
+        return waits;
+    }
+
+    const fabric::Mesh& mesh() const { return network_.mesh(); }
+
+    bool waits_at_barrier(std::int32_t rank) const {
+        return std::ranges::any_of(barrier_waits_,
+                                   [at = chip(rank)](const Wait& wait) { return wait.chip == at; });
     }
 
 private:
@@ -38,33 +62,58 @@ private:
         costs_.emplace(plan_.collective(), phase.movement, network_.mesh().system.link);
         nodes_ = nodes_of(plan_, phase);
         latest_.assign(nodes_.size(), {});
+        is_over_.assign(nodes_.size(), false);
+        barrier_waits_.clear();
         injected_.clear();
         open_ = nodes_.size() + chips_.size();
         result_.done = starts(result_.done);
         for (std::size_t rank = 0; rank < chips_.size(); ++rank) {
+            if (result_.done[rank] == kNever) continue;
             network_.queue().schedule(result_.done[rank],
                                       [self = shared_from_this(), rank] { self->begin(rank); });
         }
     }
 
     /// When each rank may send; with a barrier, after every other's semaphore.
-    std::vector<core::SimTime> starts(const std::vector<core::SimTime>& ready) const {
+    std::vector<core::SimTime> starts(const std::vector<core::SimTime>& ready) {
         const auto ranks = static_cast<std::int32_t>(ready.size());
-        const bool ring = plan_.collective().topology == fabric::Topology::Ring;
         std::vector<core::SimTime> starts;
         for (std::int32_t rank = 0; rank < ranks; ++rank) {
             core::SimTime start{};
             for (std::int32_t other = 0; other < ranks; ++other) {
                 if (other != rank && !costs_->has_entry_barrier()) continue;
-                const std::int32_t straight = std::abs(other - rank);
-                const std::int32_t hops = ring ? std::min(straight, ranks - straight) : straight;
+                const std::optional<std::int64_t> hops = semaphore_hops(other, rank);
+                if (!hops) {
+                    barrier_waits_.push_back({chip(rank), chip(other), Wait::For::Barrier});
+                    start = kNever;
+                }
+                if (start == kNever) continue;
                 const core::SimTime input =
                     std::max(ready[static_cast<std::size_t>(other)], network_.queue().now());
-                start = std::max(start, input + costs_->setup() + costs_->semaphore_hop() * hops);
+                start = std::max(start, input + costs_->setup() + costs_->semaphore_hop() * *hops);
             }
             starts.push_back(start);
         }
         return starts;
+    }
+
+    /// Links a rank's semaphore crosses to another rank, the shorter way around a ring; nullopt
+    /// when a stopped router keeps it.
+    std::optional<std::int64_t> semaphore_hops(std::int32_t from, std::int32_t to) const {
+        const auto ranks = static_cast<std::int32_t>(chips_.size());
+        const std::int32_t straight = std::abs(from - to);
+        const bool around =
+            plan_.collective().topology == fabric::Topology::Ring && ranks - straight < straight;
+        const std::int32_t hops = around ? ranks - straight : straight;
+        if (mesh().system.wiring.stopped.empty()) return hops;
+        const std::int32_t step = (to > from) != around ? 1 : ranks - 1;
+        std::int64_t crossed = 0;
+        for (std::int32_t at = from; at != to; at = (at + step) % ranks) {
+            const auto& way = network_.way({chip(at), chip((at + step) % ranks)});
+            if (way.empty()) return std::nullopt;
+            crossed += static_cast<std::int64_t>(way.size());
+        }
+        return crossed;
     }
 
     void begin(std::size_t rank) {
@@ -100,11 +149,12 @@ private:
         message.latency =
             forwards && node.is_relay ? costs_->forwarded_latency() : costs_->latency(node.pages);
         message.not_before = latest_[index];
-        const core::SimTime begin = network_.send(
+        const std::optional<core::SimTime> begin = network_.send(
             {chip(node.from), chip(node.to)}, message,
             [self = shared_from_this(), index](core::SimTime) { self->complete(index); });
+        if (!begin) return;
         if (!node.is_relay) inject(node, message.latency);
-        if (forwards) forward(index, begin, message);
+        if (forwards) forward(index, *begin, message);
     }
 
     /// The workers hand over the pages of a rank one after the other, beside the wire.
@@ -129,6 +179,7 @@ private:
 
     void complete(std::size_t index) {
         const Node& node = nodes_[index];
+        is_over_[index] = true;
         finish(node, network_.queue().now());
         for (const std::size_t next : node.next) {
             if (!costs_->routers_forward() || !is_transfer(next)) release(next, {});
@@ -171,17 +222,24 @@ private:
     std::vector<Node> nodes_;
     std::vector<core::SimTime> latest_;  // per node: its last byte leaves no earlier
     std::map<std::pair<std::int32_t, std::int32_t>, core::SimTime> injected_;  // per hop
-    std::size_t open_ = 0;  // nodes and ranks of this phase that are not over
+    std::vector<bool> is_over_;                                                // per node
+    std::vector<Wait> barrier_waits_;  // semaphores that never come
+    std::size_t open_ = 0;             // nodes and ranks of this phase that are not over
 };
 
-}  // namespace
+void require_ended(const Playing& playing) {
+    if (playing.player == nullptr) return;
+    const std::vector<Wait> waits = playing.player->waits();
+    if (!waits.empty()) throw hang_of(waits, playing.player->mesh());
+}
 
 void play(const Plan& plan, std::span<const std::int32_t> chips,
           std::span<const core::SimTime> ready, fabric::Network& network, Playing& result) {
     const auto ranks = static_cast<std::size_t>(plan.collective().ranks);
     core::require(chips.size() == ranks && ready.size() == ranks,
                   "a collective is played with one chip and one ready time per rank");
-    if (plan.collective().ranks > kMostPlayed && is_uniform_ring(plan, ready)) {
+    const bool is_whole = network.mesh().system.wiring.stopped.empty();
+    if (plan.collective().ranks > kMostPlayed && is_whole && is_uniform_ring(plan, ready)) {
         const core::SimTime start = std::max(ready.front(), network.queue().now());
         const core::SimTime end = start + play_uniform_ring(plan, chips, network);
         result.done.assign(ranks, end);
@@ -199,6 +257,7 @@ core::Picoseconds time_alone(const Plan& plan, const fabric::Mesh& mesh,
     const std::vector<core::SimTime> ready(chips.size());
     play(plan, chips, ready, network, playing);
     queue.run_all();
+    require_ended(playing);
     return std::max_element(playing.done.begin(), playing.done.end())->time_since_epoch();
 }
 

@@ -4,6 +4,7 @@
 // possible. What sends, relays, barriers and local sums cost: ccl/costs.h.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -12,10 +13,17 @@
 
 namespace ccl {
 
+class Player;
+
 /// When each rank has all it must end with and its own sends have arrived; not before its start.
 struct Playing {
     std::vector<core::SimTime> done;
+    std::shared_ptr<const Player> player;  // absent: timed at once
 };
+
+/// Throws fabric::Hang, with who waits for whom, when the queue has run dry and `playing` has not
+/// ended: a router on the way stands still.
+void require_ended(const Playing& playing);
 
 /// Plays `plan` on `network`. `chips[r]` is the mesh index of rank r, `ready[r]` when its input
 /// exists; nothing starts before the queue's now(). Gathers and reductions begin with a barrier: a
@@ -30,6 +38,7 @@ void play(const Plan& plan, std::span<const std::int32_t> chips,
 inline constexpr std::int32_t kMostPlayed = 64;
 
 /// All chips of the group ready at once on an otherwise idle `mesh`: when the last is done.
+/// Throws fabric::Hang when that is never.
 core::Picoseconds time_alone(const Plan& plan, const fabric::Mesh& mesh,
                              std::span<const std::int32_t> chips);
 

@@ -24,6 +24,8 @@ struct CclOptions {
     std::int32_t links = 0;   // 0: all
     std::string topology;
     std::string release = "2026-09";
+    std::string fabric_config;
+    bool reroute = false;
     bool json = false;
 };
 
@@ -37,7 +39,14 @@ ccl::Question question_of(const CclOptions& options) {
     if (options.packet > 0) question.packet_payload = core::Bytes{options.packet};
     if (options.topology == "ring") question.topology = fabric::Topology::Ring;
     if (options.topology == "line") question.topology = fabric::Topology::Line;
-    if (options.release != "2026-09") question.one_shot = ccl::OneShot::Absent;
+    if (options.release != "2026-09") {
+        question.one_shot = ccl::OneShot::Absent;
+        question.wiring_check = ccl::WiringCheck::Absent;
+    }
+    if (options.fabric_config == "FABRIC_1D") question.fabric_config = fabric::FabricConfig::Line;
+    if (options.fabric_config == "FABRIC_1D_RING") {
+        question.fabric_config = fabric::FabricConfig::Ring;
+    }
     return question;
 }
 
@@ -60,6 +69,7 @@ std::optional<ccl::ErrorGroup> error_of(const World& world, const fabric::Mesh& 
                                         const ccl::Estimate& estimate, const ccl::Run& run) {
     // The tables have one packet size, one tile size and the algorithms of their day.
     const bool as_measured =
+        mesh.system.wiring.stopped.empty() &&
         estimate.packet_payload == mesh.system.link.collectives.tuned_payload &&
         run.request.page == core::Bytes{2048} && run.algorithm != ccl::Algorithm::GatherAndSum &&
         run.algorithm == ccl::usual_algorithm(run.request, ccl::OneShot::Present);
@@ -161,7 +171,7 @@ void print(const World& world, const CclOptions& options, const fabric::Mesh& me
 }
 
 Answer act(const CclOptions& options, const World& world) {
-    const fabric::Mesh mesh = open_mesh(world, options.mesh);
+    const fabric::Mesh mesh = open_mesh(world, options.mesh, rerouting_of(options.reroute));
     const ccl::Estimate estimate = ccl::estimate(mesh, question_of(options));
     if (options.json) {
         print_json(to_json(world, options, mesh, estimate));
@@ -200,9 +210,14 @@ void add_options(CLI::App& verb, CclOptions& options) {
                     "Payload of a fabric packet, bytes; default: that of the published tables")
         ->check(CLI::Range(std::int64_t{16}, std::int64_t{1} << 20));
     verb.add_option("--release", options.release,
-                    "Date of the software: before 2026-09 no one-shot reduce-scatter")
+                    "Date of the software: before 2026-09 no one-shot reduce-scatter, and a ring "
+                    "on an axis that does not close hangs")
         ->capture_default_str()
         ->check(CLI::IsMember({"2025", "2026-05", "2026-09"}));
+    verb.add_option("--fabric-config", options.fabric_config,
+                    "FABRIC_1D (no deadlock avoidance) or FABRIC_1D_RING; default: as the topology")
+        ->check(CLI::IsMember({"FABRIC_1D", "FABRIC_1D_RING"}));
+    add_reroute(verb, options.reroute);
     verb.add_flag("--json", options.json, "One JSON document on stdout");
 }
 

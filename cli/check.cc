@@ -16,7 +16,7 @@ Answer act(const CheckOptions& options, const World& world) {
         throw core::Error("check: expected MODEL or --all DIR, got neither");
     }
     const model::Config config = model::load_config(options.model.model);
-    const Finding finding = find(options, world, config, open_mesh(world, options.model.mesh),
+    const Finding finding = find(options, world, config, open_mesh(world, options.model),
                                  all_systems(world), Depth::Full);
     if (!options.html.empty()) {
         Page page;

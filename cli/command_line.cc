@@ -3,6 +3,7 @@
 
 #include "cli/options.h"
 #include "core/error.h"
+#include "fabric/hang.h"
 
 namespace cli {
 namespace {
@@ -13,6 +14,10 @@ Answer act(const Verb& verb) {
     } catch (const NotPossible& no) {
         for (const std::string& reason : no.reasons) fmt::print(stderr, "no: {}\n", reason);
         if (!no.hint.empty()) fmt::print(stderr, "hint: {}\n", no.hint);
+        return Answer::No;
+    } catch (const fabric::Hang& hang) {
+        for (const std::string& reason : hang.reasons()) fmt::print(stderr, "no: {}\n", reason);
+        fmt::print(stderr, "hint: {}\n", hang.hint_text());
         return Answer::No;
     } catch (const core::Error& error) {
         fmt::print(stderr, "error: {}\n", error.what());

@@ -124,7 +124,7 @@ Answer act(const DemoOptions& asked, const World& world) {
     const auto threads = limit_threads(options.model.threads);
     Demo demo = demo_of(options);
     const model::Config config = config_of(options);
-    const fabric::Mesh mesh = open_mesh(world, options.model.mesh);
+    const fabric::Mesh mesh = open_mesh(world, options.model);
     require_possible(demo, config, mesh);
     note_flags(demo, options, mesh);
     const bool runs = has_weights(options.model.model);

@@ -58,6 +58,7 @@ void add_model_options(CLI::App& verb, ModelOptions& options, const World& world
         ->type_name("JSON");
     verb.add_flag("--pad-heads", options.pad_heads,
                   "Add zero heads where heads or KV heads do not divide");
+    add_reroute(verb, options.reroute);
     verb.add_option_function<std::string>(
             "--log-level",
             [log = world.log](const std::string& level) {
@@ -70,12 +71,25 @@ void add_model_options(CLI::App& verb, ModelOptions& options, const World& world
     verb.add_flag("--json", options.json, "One JSON document on stdout");
 }
 
-fabric::Mesh open_mesh(const World& world, const std::string& spec) {
+void add_reroute(CLI::App& verb, bool& reroute) {
+    verb.add_flag("--reroute", reroute,
+                  "What if traffic went around cut cables and stopped routers (no release does)");
+}
+
+fabric::Mesh open_mesh(const World& world, const ModelOptions& options) {
+    return open_mesh(world, options.mesh, rerouting_of(options.reroute));
+}
+
+fabric::Rerouting rerouting_of(bool asked) {
+    return asked ? fabric::Rerouting::WhatIf : fabric::Rerouting::Off;
+}
+
+fabric::Mesh open_mesh(const World& world, const std::string& spec, fabric::Rerouting rerouting) {
     if (spec.empty()) {
         throw core::Error("--mesh: expected a system or a topology file, got nothing")
             .hint("pass --mesh t3k, or set MESH_DEVICE");
     }
-    auto opened = fabric::open_mesh(world.catalog, spec);
+    auto opened = fabric::open_mesh(world.catalog, spec, rerouting);
     if (auto* failure = std::get_if<fabric::MeshFailure>(&opened)) {
         throw NotPossible{std::move(failure->problems), "see `tessera topo check " + spec + "`"};
     }

@@ -45,6 +45,7 @@ struct ModelOptions {
     std::int64_t prefill_chunk = 4096;
     std::optional<std::int64_t> trace_region;  // absent: the software's default for the model
     bool pad_heads = false;
+    bool reroute = false;
     int threads = 0;  // 0: all cores
     bool json = false;
 };
@@ -52,8 +53,14 @@ struct ModelOptions {
 /// Adds MODEL, --mesh, --precision, ... to a verb.
 void add_model_options(CLI::App& verb, ModelOptions& options, const World& world);
 
+/// Adds --reroute.
+void add_reroute(CLI::App& verb, bool& reroute);
+fabric::Rerouting rerouting_of(bool asked);
+
 /// Opens --mesh; a mesh that falls apart is thrown as NotPossible.
-fabric::Mesh open_mesh(const World& world, const std::string& spec);
+fabric::Mesh open_mesh(const World& world, const std::string& spec,
+                       fabric::Rerouting rerouting = fabric::Rerouting::Off);
+fabric::Mesh open_mesh(const World& world, const ModelOptions& options);
 
 /// "The answer is no", with its reasons: exit code 1.
 struct NotPossible {

@@ -7,6 +7,7 @@
 #include "cli/tt_config.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "fabric/hang.h"
 #include "model/device_name.h"
 #include "model/head_padding.h"
 #include "model/optimizations.h"
@@ -101,11 +102,26 @@ std::int64_t heads_over(const fabric::Mesh& group) {
     return two_d ? group.shape.rows : group.chip_count();
 }
 
+// tt_transformers asks for a ring by the kind of system; before 2026-09 nothing looked whether it
+// closes (tenstorrent/tt-metal: ttnn/cpp/ttnn/operations/ccl/ccl_common.cpp, PR #56235).
+void require_rings(const fabric::Mesh& mesh, const std::string& release) {
+    if (release.empty() || release_of(release) == dispatch::Release::R2026_09) return;
+    for (const int axis : {0, 1}) {
+        std::vector<std::string> broken = fabric::broken_wraps(mesh, axis);
+        if (broken.empty()) continue;
+        for (std::string& pair : broken) pair = "ring " + mesh.shape.text() + ": " + pair;
+        throw fabric::Hang(std::move(broken),
+                           "releases after 2026-05 look at the wiring and take a line");
+    }
+}
+
 }  // namespace
 
 Setup set_up(ModelOptions& options, const World& world) {
     const model::Config config = model::load_config(options.model);
-    return set_up(options, world, config, open_mesh(world, options.mesh));
+    const fabric::Mesh mesh = open_mesh(world, options);
+    require_rings(mesh, options.release);
+    return set_up(options, world, config, mesh);
 }
 
 Setup set_up(ModelOptions& options, const World& world, const model::Config& config,

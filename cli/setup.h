@@ -31,7 +31,8 @@ struct Setup {
     const fabric::Mesh& group() const { return groups.front(); }
 };
 
-/// Throws core::Error for bad input and NotPossible for a mesh that falls apart. `options` is
+/// Throws core::Error for bad input and NotPossible for a mesh that falls apart,
+/// fabric::Hang for a ring that does not close under a --release that does not look. `options` is
 /// changed by what --override-tt-config says.
 Setup set_up(ModelOptions& options, const World& world);
 /// The same, of a config and a mesh that were read already.

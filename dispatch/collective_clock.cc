@@ -73,6 +73,7 @@ CollectiveClock::Timing CollectiveClock::play(const ccl::Collective& collective,
     }
     queue.run_all();
     for (std::size_t g = 0; g < groups.size(); ++g) {
+        ccl::require_ended(playing[g]);
         for (std::size_t rank = 0; rank < ranks; ++rank) {
             timing.done[static_cast<std::size_t>(groups[g][rank])] =
                 playing[g].done.empty() ? kNever : playing[g].done[rank].time_since_epoch();

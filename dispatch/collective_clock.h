@@ -26,7 +26,8 @@ public:
         std::vector<std::pair<fabric::Hop, core::Bytes>> bytes;
     };
     /// `ready` is relative, per chip; a negative time is a chip that never gets there: then its
-    /// group never ends (kNever). Throws core::Error when ranks and axis disagree.
+    /// group never ends (kNever). Throws core::Error when ranks and axis disagree, fabric::Hang
+    /// when a stopped router keeps what a chip waits for.
     const Timing& time(const ccl::Collective& collective, int axis,
                        std::span<const core::Picoseconds> ready);
 

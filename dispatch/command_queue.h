@@ -19,12 +19,11 @@
 #include <vector>
 
 #include "dispatch/mesh_device.h"
+#include "fabric/hang.h"
 
 namespace dispatch {
 
-/// What the real stack prints when the host gives up waiting.
-inline constexpr const char* kHangText =
-    "TIMEOUT: device timeout, potential hang detected, the device is unrecoverable";
+using fabric::kHangText;  // what the real stack prints when the host gives up waiting
 
 /// The commands of a trace, frozen with their addresses.
 struct TraceBody {

@@ -60,17 +60,8 @@ std::int32_t usable_links(const Mesh& mesh, int axis) {
 
 /// "ring 1x8: no link between chip 5 and chip 4; line is used", for a ring that was built.
 void note_broken_ring(Mesh& mesh, int axis) {
-    if (mesh.shape.extent(axis) < 3 || mesh.wrap_wired[static_cast<std::size_t>(axis)]) return;
-    std::vector<std::string> broken;
-    for (const std::vector<std::int32_t>& group : mesh::groups_along(mesh.shape, axis)) {
-        const ChipId last = mesh.chips[static_cast<std::size_t>(group.back())];
-        const ChipId first = mesh.chips[static_cast<std::size_t>(group.front())];
-        if (mesh.system.wiring.built_between(last, first) == 0) return;
-        if (mesh.system.wiring.links_between(last, first) == 0) {
-            broken.push_back(
-                fmt::format("no link between chip {} and chip {}", last.value, first.value));
-        }
-    }
+    const std::vector<std::string> broken = broken_wraps(mesh, axis);
+    if (broken.empty()) return;
     const bool flat = mesh.shape.extent(1 - axis) == 1;
     mesh.problems.push_back(fmt::format("ring {}{}: {}; line is used", mesh.shape.text(),
                                         flat ? "" : fmt::format(" axis {}", axis),
@@ -152,6 +143,22 @@ MeshFailure explain(const System& system, mesh::Shape shape, const MeshOption* l
     return result;
 }
 
+/// Pairs whose cables are all cut are there again, with a router that stands still.
+System as_built(System system) {
+    Wiring& wiring = system.wiring;
+    for (const Edge& cut : wiring.cut) {
+        if (wiring.links_between(cut.a, cut.b) > 0) continue;
+        const auto place = std::upper_bound(
+            wiring.edges.begin(), wiring.edges.end(), cut,
+            [](const Edge& x, const Edge& y) { return std::pair(x.a, x.b) < std::pair(y.a, y.b); });
+        wiring.edges.insert(place, cut);
+        wiring.stopped.push_back({cut.a, cut.b});
+    }
+    std::erase_if(wiring.cut,
+                  [&](const Edge& cut) { return wiring.stopped_between(cut.a, cut.b) != nullptr; });
+    return system;
+}
+
 std::variant<Mesh, MeshFailure> check_strict(Mesh mesh) {
     if (mesh.system.reliability != ReliabilityMode::Strict) return mesh;
     const std::vector<std::string> degraded = degraded_pairs(mesh);
@@ -191,8 +198,9 @@ MeshName parse_mesh_name(std::string_view spec) {
 
 }  // namespace
 
-std::variant<Mesh, MeshFailure> map_mesh(const System& system,
-                                         std::optional<mesh::Shape> requested) {
+std::variant<Mesh, MeshFailure> map_mesh(const System& given, std::optional<mesh::Shape> requested,
+                                         Rerouting rerouting) {
+    const System system = rerouting == Rerouting::WhatIf ? as_built(given) : given;
     if (!requested && system.meshes.empty()) {
         return explain(system, {1, system.wiring.chips}, nullptr);
     }
@@ -210,12 +218,14 @@ std::variant<Mesh, MeshFailure> map_mesh(const System& system,
             fmt::format("{}: no link between chip {} and chip {}; chips are laid out anew",
                         shape.text(), pair.a.value, pair.b.value));
     }
+    mesh.rerouting = rerouting;
     return check_strict(std::move(mesh));
 }
 
-std::variant<Mesh, MeshFailure> open_mesh(const Catalog& catalog, std::string_view spec) {
+std::variant<Mesh, MeshFailure> open_mesh(const Catalog& catalog, std::string_view spec,
+                                          Rerouting rerouting) {
     const MeshName name = parse_mesh_name(spec);
-    return map_mesh(load_system(catalog, name.system), name.shape);
+    return map_mesh(load_system(catalog, name.system), name.shape, rerouting);
 }
 
 Mesh sub_mesh(const Mesh& mesh, mesh::Coord first, mesh::Shape shape) {
@@ -229,7 +239,26 @@ Mesh sub_mesh(const Mesh& mesh, mesh::Coord first, mesh::Shape shape) {
         const std::int32_t index = mesh.shape.index({first.row + at.row, first.col + at.col});
         layout.chips.push_back(mesh.chips[static_cast<std::size_t>(index)]);
     }
-    return describe(mesh.system, layout);
+    Mesh part = describe(mesh.system, layout);
+    part.rerouting = mesh.rerouting;
+    return part;
+}
+
+std::vector<std::string> broken_wraps(const Mesh& mesh, int axis) {
+    std::vector<std::string> broken;
+    if (mesh.shape.extent(axis) < 3 || mesh.wrap_wired[static_cast<std::size_t>(axis)]) {
+        return broken;
+    }
+    for (const std::vector<std::int32_t>& group : mesh::groups_along(mesh.shape, axis)) {
+        const ChipId last = mesh.chips[static_cast<std::size_t>(group.back())];
+        const ChipId first = mesh.chips[static_cast<std::size_t>(group.front())];
+        if (mesh.system.wiring.built_between(last, first) == 0) return {};
+        if (mesh.system.wiring.links_between(last, first) == 0) {
+            broken.push_back(
+                fmt::format("no link between chip {} and chip {}", last.value, first.value));
+        }
+    }
+    return broken;
 }
 
 Topology usable_topology(const Mesh& mesh, int axis, Topology requested) {

@@ -1,7 +1,9 @@
 #include "fabric/network.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <span>
 #include <utility>
 
 #include "core/error.h"
@@ -65,11 +67,48 @@ void Network::check(Hop hop, const Message& message) const {
                       hop.to < mesh_.chip_count() && are_neighbours(mesh_, hop),
                   "a transfer crosses one hop between neighbours");
     core::require(message.size.value >= 0, "a transfer has no negative size");
-    const auto from = static_cast<std::size_t>(hop.from);
-    const auto to = static_cast<std::size_t>(hop.to);
-    core::require(message.links >= 1 && message.links <= mesh_.system.wiring.links_between(
-                                                             mesh_.chips[from], mesh_.chips[to]),
+    core::require(message.links >= 1 && message.links <= links_of(hop),
                   "a transfer uses at least one and at most all links of its pair");
+}
+
+std::int32_t Network::links_of(Hop hop) const {
+    return mesh_.system.wiring.links_between(mesh_.chips[static_cast<std::size_t>(hop.from)],
+                                             mesh_.chips[static_cast<std::size_t>(hop.to)]);
+}
+
+const std::vector<Hop>& Network::way(Hop hop) const {
+    const auto [place, is_new] = ways_.try_emplace(hop);
+    if (is_new) place->second = find_way(hop);
+    return place->second;
+}
+
+// Breadth first over the pairs whose routers run; the lowest chip first, so always the same way.
+std::vector<Hop> Network::find_way(Hop hop) const {
+    const Wiring& wiring = mesh_.system.wiring;
+    const auto stopped = [&](std::int32_t a, std::int32_t b) {
+        return wiring.stopped_between(mesh_.chips[static_cast<std::size_t>(a)],
+                                      mesh_.chips[static_cast<std::size_t>(b)]) != nullptr;
+    };
+    if (!stopped(hop.from, hop.to)) return {hop};
+    if (mesh_.rerouting == Rerouting::Off) return {};
+    std::vector<std::int32_t> before(static_cast<std::size_t>(mesh_.chip_count()), -1);
+    std::vector<std::int32_t> reached{hop.from};
+    for (std::size_t i = 0; i < reached.size(); ++i) {
+        for (std::int32_t next = 0; next < mesh_.chip_count(); ++next) {
+            const bool seen = next == hop.from || before[static_cast<std::size_t>(next)] >= 0;
+            if (seen || links_of({reached[i], next}) == 0 || stopped(reached[i], next)) continue;
+            before[static_cast<std::size_t>(next)] = reached[i];
+            reached.push_back(next);
+        }
+    }
+    std::vector<Hop> hops;
+    for (std::int32_t at = hop.to; at != hop.from;) {
+        const std::int32_t previous = before[static_cast<std::size_t>(at)];
+        if (previous < 0) return {};
+        hops.insert(hops.begin(), {previous, at});
+        at = previous;
+    }
+    return hops;
 }
 
 void Network::send(Hop hop, core::Bytes size, std::int32_t links, Done done) {
@@ -82,18 +121,31 @@ void Network::send(Hop hop, core::Bytes size, std::int32_t links, Done done) {
          std::move(done));
 }
 
-core::SimTime Network::send(Hop hop, const Message& message, Done done) {
+std::optional<core::SimTime> Network::send(Hop hop, const Message& message, Done done) {
     check(hop, message);
-    core::SimTime& free = free_at_[hop];
-    const core::SimTime start = std::max(queue_.now(), free);
-    free = std::max(start + message.occupied, message.not_before);
-    carried_[hop] += message.size;
-    busy_[hop] += message.occupied;
-    const core::SimTime arrival = free + message.latency;
-    queue_.schedule(arrival, [arrival, done = std::move(done)] {
-        if (done) done(arrival);
+    std::optional<core::SimTime> first;
+    core::SimTime head = queue_.now();
+    core::SimTime last = message.not_before;
+    const std::array direct{hop};
+    const bool is_whole = mesh_.system.wiring.stopped.empty();
+    for (const Hop& part : is_whole ? std::span<const Hop>(direct) : std::span(way(hop))) {
+        // A pair with fewer links than the message's own is occupied for longer.
+        const std::int64_t links = std::min(message.links, links_of(part));
+        const core::Picoseconds occupied = message.occupied * message.links / links;
+        core::SimTime& free = free_at_[part];
+        const core::SimTime start = std::max(head, free);
+        free = std::max(start + occupied, last);
+        carried_[part] += message.size;
+        busy_[part] += occupied;
+        if (!first) first = start;
+        head = start + message.latency;
+        last = free + message.latency;
+    }
+    if (!first) return std::nullopt;
+    queue_.schedule(last, [last, done = std::move(done)] {
+        if (done) done(last);
     });
-    return start;
+    return first;
 }
 
 void Network::book(Hop hop, const Message& message) {

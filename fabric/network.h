@@ -1,13 +1,15 @@
 // The links of a mesh on an event queue: bandwidth, latency, per-direction byte counters.
 // Invariant: transfers on a link never overlap; the second waits for the first. The links of one
 // pair of neighbours carry a transfer together (striped evenly).
-// Times are picoseconds; a plain transfer of b bytes takes hop latency + b / (payload rate x
-// links); a Message says itself how long it occupies the links and when it arrives.
+// Nothing arrives over a stopped router; with Rerouting::WhatIf it goes around it, sharing the
+// links it meets. Times are picoseconds; a plain transfer of b bytes takes hop latency + b /
+// (payload rate x links); a Message says itself how long it occupies the links and when it arrives.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -47,8 +49,12 @@ public:
         core::Picoseconds latency{};   // from the last byte sent to its arrival
         core::SimTime not_before{};    // the last byte is not sent earlier (cut-through)
     };
-    /// The same for a message whose times are known. Returns when its first byte is sent.
-    core::SimTime send(Hop hop, const Message& message, Done done);
+    /// The same for a message whose times are known. Returns when its first byte is sent; nullopt
+    /// when a stopped router keeps it for ever (then `done` never runs).
+    std::optional<core::SimTime> send(Hop hop, const Message& message, Done done);
+    /// The hops a message from a chip to its neighbour really crosses: one, none when a stopped
+    /// router keeps it, or the way around that router.
+    const std::vector<Hop>& way(Hop hop) const;
     /// Counts a message that was timed elsewhere: no event, no queueing. Same requirements.
     void book(Hop hop, const Message& message);
 
@@ -61,10 +67,13 @@ public:
 
 private:
     void check(Hop hop, const Message& message) const;
+    std::vector<Hop> find_way(Hop hop) const;
+    std::int32_t links_of(Hop hop) const;
 
     const Mesh& mesh_;
     core::EventQueue& queue_;
-    core::BytesPerSecond payload_rate_;  // of one link
+    core::BytesPerSecond payload_rate_;             // of one link
+    mutable std::map<Hop, std::vector<Hop>> ways_;  // as they are asked for
     std::map<Hop, core::SimTime> free_at_;
     std::map<Hop, core::Bytes> carried_;
     std::map<Hop, core::Picoseconds> busy_;

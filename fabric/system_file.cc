@@ -204,6 +204,27 @@ void apply_cuts(System& system, const Entry& root) {
     });
 }
 
+/// `stopped: [[a, b]]`: the router of chip a towards chip b stands still.
+void read_stopped(System& system, const Entry& root) {
+    const std::optional<Entry> stopped = root.find("stopped");
+    if (!stopped) return;
+    Wiring& wiring = system.wiring;
+    for (const Entry& pair : stopped->items(0, kMaxChipCount)) {
+        const std::vector<Entry> ends = pair.items(2, 2);
+        const StoppedRouter router{chip_at(ends[0], wiring.chips), chip_at(ends[1], wiring.chips)};
+        const std::string name =
+            fmt::format("chip {} towards chip {}", router.at.value, router.towards.value);
+        if (wiring.links_between(router.at, router.towards) == 0) {
+            pair.fail("a pair that is joined", name + ", which are not");
+        }
+        if (wiring.stopped_between(router.at, router.towards) != nullptr) {
+            pair.fail("every pair once", "a pair twice");
+        }
+        wiring.stopped.push_back(router);
+        system.problems.push_back(fmt::format("stopped: the router of {}", name));
+    }
+}
+
 std::vector<ChipId> read_mmio(const Entry& root, std::int32_t chips) {
     std::vector<ChipId> result;
     const std::optional<Entry> entry = root.find("mmio");
@@ -296,7 +317,7 @@ System load_system_file(const Catalog& catalog, const Entry& root,
                         const std::filesystem::path& file) {
     const Entry all(root.where(), "", with_base(catalog, root, 0));
     all.allow_only({"title", "chip", "chips", "grid", "links", "wrap", "edges", "mmio", "meshes",
-                    "cut", "link", "policy"});
+                    "cut", "stopped", "link", "policy"});
     System system;
     system.name = system_name_of(file);
     const std::optional<Entry> title = all.find("title");
@@ -314,6 +335,7 @@ System load_system_file(const Catalog& catalog, const Entry& root,
     if (system.meshes.empty()) system.meshes = usual_meshes(system);
     system.reliability = read_policy(all);
     apply_cuts(system, all);
+    read_stopped(system, all);
     return system;
 }
 

@@ -25,6 +25,14 @@ std::int32_t Wiring::built_between(ChipId a, ChipId b) const {
     return links_in(edges, a, b) + links_in(cut, a, b);
 }
 
+const StoppedRouter* Wiring::stopped_between(ChipId a, ChipId b) const {
+    const auto found =
+        std::find_if(stopped.begin(), stopped.end(), [&](const StoppedRouter& router) {
+            return router == StoppedRouter{a, b} || router == StoppedRouter{b, a};
+        });
+    return found == stopped.end() ? nullptr : &*found;
+}
+
 std::int32_t Wiring::total_links() const {
     std::int32_t total = 0;
     for (const Edge& edge : edges) total += edge.links;

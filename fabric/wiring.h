@@ -21,15 +21,25 @@ struct Edge {
     constexpr bool operator==(const Edge&) const = default;
 };
 
+/// A router that came up and then stands still: nothing that crosses its pair arrives any more.
+struct StoppedRouter {
+    ChipId at;
+    ChipId towards;
+    constexpr bool operator==(const StoppedRouter&) const = default;
+};
+
 struct Wiring {
     std::int32_t chips = 0;
-    std::vector<Edge> edges;  // a < b, sorted; only pairs with a cable that is up
-    std::vector<Edge> cut;    // a < b, sorted; cables that were built and are down
+    std::vector<Edge> edges;                  // a < b, sorted; only pairs with a cable that is up
+    std::vector<Edge> cut;                    // a < b, sorted; cables that were built and are down
+    std::vector<StoppedRouter> stopped = {};  // of pairs with a cable that is up
 
     std::int32_t links_between(ChipId a, ChipId b) const;
     /// Cables as built: up and down.
     std::int32_t built_between(ChipId a, ChipId b) const;
     std::int32_t total_links() const;
+    /// The router that stands still between two chips, at either end; null when none does.
+    const StoppedRouter* stopped_between(ChipId a, ChipId b) const;
     std::vector<ChipId> neighbours(ChipId chip) const;
 };
 

@@ -76,6 +76,56 @@ TEST(Ccl, a_cut_cable_is_said_and_a_strict_mesh_refuses) {
               3);
 }
 
+TEST(Ccl, what_never_ends_is_a_no_that_names_who_waits) {
+    const TempFolder folder;
+    const std::string stopped =
+        folder.write("stopped.yaml", "base: t3k\nstopped: [[2, 6]]\n").string();
+    const std::vector<std::string> words{"ccl",   "all_gather", "--mesh",
+                                         stopped, "--bytes",    "65536"};
+    const Outcome outcome = tessera(words);
+    EXPECT_EQ(outcome.exit_code, 1);
+    EXPECT_TRUE(says(outcome.err, "TIMEOUT: device timeout, potential hang detected"))
+        << outcome.err;
+    EXPECT_TRUE(says(outcome.err, "the router of chip 2 towards chip 6")) << outcome.err;
+    const Outcome model = tessera({"sim", "models/tiny-shakespeare", "--mesh", stopped});
+    EXPECT_EQ(model.exit_code, 1);
+    EXPECT_TRUE(says(model.err, "waits at its barrier")) << model.err;
+    // What if there were a way around.
+    std::vector<std::string> around = words;
+    around.push_back("--reroute");
+    const Json detour = document(around);
+    const Json whole = document({"ccl", "all_gather", "--mesh", "t3k", "--bytes", "65536"});
+    EXPECT_GT(detour.at("time_us"), whole.at("time_us"));
+    EXPECT_EQ(detour.at("error"), "extrapolated");
+}
+
+TEST(Ccl, a_ring_that_does_not_close_is_a_line_or_a_hang_by_release) {
+    const std::vector<std::string> words{"ccl",     "all_gather", "--mesh",     "galaxy",
+                                         "--axis",  "0",          "--topology", "ring",
+                                         "--bytes", "65536",      "--release"};
+    const auto with = [&words](const std::string& release) {
+        std::vector<std::string> all = words;
+        all.push_back(release);
+        return tessera(all);
+    };
+    EXPECT_EQ(with("2026-09").exit_code, 0);
+    EXPECT_EQ(with("2026-05").exit_code, 1);
+    const TempFolder folder;
+    const std::string cut = folder.write("cut.yaml", "base: t3k\ncut: [[2, 6]]\n").string();
+    const Outcome old =
+        tessera({"sim", "models/tiny-shakespeare", "--mesh", cut, "--release", "2026-05"});
+    EXPECT_EQ(old.exit_code, 1);
+    EXPECT_TRUE(says(old.err, "no link between chip 2 and chip 6")) << old.err;
+    EXPECT_EQ(tessera({"sim", "models/tiny-shakespeare", "--mesh", cut}).exit_code, 0);
+}
+
+TEST(Ccl, a_ring_over_lines_of_routers_locks_up) {
+    const Outcome outcome = tessera({"ccl", "all_to_all", "--mesh", "t3k", "--topology", "ring",
+                                     "--fabric-config", "FABRIC_1D", "--bytes", "4194304"});
+    EXPECT_EQ(outcome.exit_code, 1);
+    EXPECT_TRUE(says(outcome.err, "waits for a free slot of the router of chip")) << outcome.err;
+}
+
 TEST(Ccl, bad_words_are_refused) {
     // Exit code 2 and the key.
     EXPECT_EQ(tessera({"ccl", "gather", "--mesh", "t3k", "--bytes", "4096"}).exit_code, 2);

@@ -218,6 +218,26 @@ TEST(CutCable, strict_is_a_no_with_the_same_text) {
               "chip 0 - chip 1: requires 2 channels, physical edge only has 1");
 }
 
+TEST(CutCable, rerouting_keeps_the_mesh_as_it_was_built) {
+    // What if: the ring stays a ring, and the pair without cables is one that traffic goes around.
+    const TempFile file("cut.yaml", "base: t3k\ncut: [[2, 6]]\n");
+    const Mesh mesh = std::get<Mesh>(open_mesh(catalog(), file.path(), Rerouting::WhatIf));
+    EXPECT_EQ(numbers(mesh.chips), numbers(opened("t3k").chips));
+    EXPECT_EQ(usable_topology(mesh, 1, Topology::Ring), Topology::Ring);
+    EXPECT_NE(mesh.system.wiring.stopped_between({6}, {2}), nullptr);
+    EXPECT_EQ(mesh.problems,
+              std::vector<std::string>{"cut: 2 of 2 links between chip 2 and chip 6"});
+}
+
+TEST(CutCable, a_stopped_router_is_a_problem_of_a_mesh_that_opens) {
+    // It came up with the others; nobody knows before something waits for it.
+    const TempFile file("stopped.yaml", "base: t3k\nstopped: [[6, 2]]\n");
+    const Mesh mesh = opened(file.path());
+    EXPECT_EQ(usable_topology(mesh, 1, Topology::Ring), Topology::Ring);
+    EXPECT_EQ(mesh.problems,
+              std::vector<std::string>{"stopped: the router of chip 6 towards chip 2"});
+}
+
 TEST(CutCable, dispatch_keeps_its_link_when_few_are_left) {
     // Two links minus dispatch's is one; one minus none is still one.
     const TempFile file("cut.yaml", "base: t3k\ncut: [{between: [0, 2], links: 1}]\n");

@@ -15,7 +15,9 @@ using core::literals::operator""_B;
 using core::literals::operator""_KiB;
 using core::literals::operator""_MiB;
 using core::literals::operator""_ns;
+using testing::catalog;
 using testing::opened;
+using testing::TempFile;
 
 std::vector<std::int32_t> stops(const std::vector<Hop>& hops) {
     std::vector<std::int32_t> result;
@@ -123,6 +125,43 @@ TEST(Network, two_streams_over_one_link_get_half_of_its_rate_each) {
     EXPECT_EQ(last(1)[0], core::SimTime{16 * chunk + 711_ns});
     EXPECT_EQ(shared[0], core::SimTime{31 * chunk + 711_ns});
     EXPECT_EQ(shared[1], core::SimTime{32 * chunk + 711_ns});
+}
+
+Mesh stopped_t3k(Rerouting rerouting) {
+    const TempFile file("stopped.yaml", "base: t3k\nstopped: [[2, 6]]\n");
+    return std::get<Mesh>(open_mesh(catalog(), file.path(), rerouting));
+}
+
+TEST(Network, nothing_arrives_over_a_stopped_router) {
+    const Mesh mesh = stopped_t3k(Rerouting::Off);
+    core::EventQueue queue;
+    Network network(mesh, queue);
+    bool arrived = false;
+    network.send({2, 3}, 64_KiB, 1, [&](core::SimTime) { arrived = true; });  // chips 2 and 6
+    network.send({3, 2}, 64_KiB, 1, [&](core::SimTime) { arrived = true; });
+    queue.run_all();
+    EXPECT_FALSE(arrived);
+    EXPECT_TRUE(network.way({2, 3}).empty());
+    EXPECT_TRUE(network.bytes_carried().empty());
+}
+
+TEST(Network, what_is_rerouted_loads_every_link_of_its_way) {
+    // Chips 2 and 6 of the perimeter; the shortest way left is 2, 0, 1, 3, 7, 6.
+    const Mesh mesh = stopped_t3k(Rerouting::WhatIf);
+    core::EventQueue queue;
+    Network network(mesh, queue);
+    core::SimTime direct{};
+    core::SimTime around{};
+    network.send({5, 6}, 64_KiB, 1, [&](core::SimTime at) { direct = at; });
+    network.send({2, 3}, 64_KiB, 1, [&](core::SimTime at) { around = at; });
+    queue.run_all();
+    const std::vector<Hop>& way = network.way({2, 3});
+    ASSERT_GT(way.size(), 1U);
+    EXPECT_EQ(way.front().from, 2);
+    EXPECT_EQ(way.back().to, 3);
+    for (const Hop& hop : way) EXPECT_EQ(network.bytes_carried().at(hop), 64_KiB);
+    const auto more = static_cast<std::int64_t>(way.size() - 1);
+    EXPECT_EQ(around, direct + mesh.system.link.hop_latency * more);
 }
 
 TEST(Network, counts_every_payload_byte_by_direction) {

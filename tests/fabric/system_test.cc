@@ -233,6 +233,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"base: t3k\ncut: [[0, 7]]\n", "chips 0 and 7, which are not"},
         Wrong{"base: t3k\ncut: [[0, 1], [1, 0]]\n", "cut[1]: expected every pair once"},
         Wrong{"base: t3k\ncut: [{between: [0, 1], links: 3}]\n", "cut[0].links"},
+        Wrong{"base: t3k\nstopped: [[0, 7]]\n", "chip 0 towards chip 7, which are not"},
+        Wrong{"base: t3k\nstopped: [[0, 1], [1, 0]]\n", "stopped[1]: expected every pair once"},
         Wrong{"base: t3k\npolicy: loose\n", "policy: expected strict or relaxed"},
         Wrong{"base: t5k\n", "base: expected one of"},
         Wrong{"base: t3k\nwarp: x\n", "warp: expected one of the keys"},

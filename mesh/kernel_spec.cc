@@ -120,6 +120,13 @@ StreamSpec read_stream(Section section) {
     return stream;
 }
 
+TopKSpec read_top_k(Section section) {
+    TopKSpec top_k;
+    top_k.one_core_tile = time(section, "one_core_tile_us");
+    section.finish();
+    return top_k;
+}
+
 KernelSpec read_kernels(Section top) {
     KernelSpec kernels;
     kernels.matmul = read_matmul(top.section("matmul"));
@@ -129,6 +136,7 @@ KernelSpec read_kernels(Section top) {
     kernels.attention = read_attention(top.section("attention"));
     kernels.stream = read_stream(top.section("stream"));
     kernels.noc = read_noc(top.section("noc"));
+    kernels.top_k = read_top_k(top.section("top_k"));
     top.finish();
     return kernels;
 }

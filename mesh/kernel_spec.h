@@ -97,6 +97,11 @@ struct StreamSpec {
     core::Cycles norm_pass;           // one of the passes of a norm over a tile
 };
 
+/// ttnn.topk on one core, where the width is none that it deals over cores.
+struct TopKSpec {
+    core::Picoseconds one_core_tile;  // of a row of tiles
+};
+
 struct KernelSpec {
     MatmulSpec matmul;
     LaunchKernelSpec launch;
@@ -105,6 +110,7 @@ struct KernelSpec {
     AttentionSpec attention;
     StreamSpec stream;
     NocSpec noc;
+    TopKSpec top_k;
 };
 
 /// Reads one file. Throws core::Error: file and line, key, expected, found.

@@ -86,8 +86,8 @@ public:
 
     Estimate run() {
         if (failed(session_.place(deployment_.decode()))) return result_;
-        if (!prefill_users()) return result_;
         choose_sampler();
+        if (!prefill_users()) return result_;
         if (!decode()) return result_;
         result_.events = simulator_.commands_run();
         result_.digest = simulator_.digest().value();
@@ -167,6 +167,13 @@ private:
         return deployment_.options().device.release == dispatch::Release::R2025;
     }
 
+    // Since 2026 the first token is chosen where the others are: prefill_forward_text takes the
+    // sampling parameters (tenstorrent/tt-metal models/tt_transformers/tt/generator.py).
+    core::Picoseconds first_choice() const {
+        const bool is_on_device = result_.sampler == SampledOn::Device && !is_early();
+        return is_on_device ? sum(sampling_.device) : core::Picoseconds{};
+    }
+
     // Data-parallel groups: the host copies logits without waiting and looks at them when all users
     // are called (tenstorrent/tt-metal models/tt_transformers/tt/generator.py:
     // cpu(blocking=False)), so a group computes while the host calls the next. In 2025 it waited
@@ -219,14 +226,14 @@ private:
         const auto one = prefill_one();
         end();
         if (!one) return false;
-        result_.time_to_first_token = of_a_group(*one);
+        result_.time_to_first_token = of_a_group(*one + first_choice());
         const std::int64_t together = batched_users();
         if (together == 1) return true;
         const core::Picoseconds alone = attention(since(before, simulator_.time_by_kind()));
         const auto all = prefill_batched(together, alone);
         if (!all) return true;  // no room for all at once: one by one
-        const core::Picoseconds each = *all / users();
-        if (each < *one) {
+        const core::Picoseconds each = (*all + first_choice()) / users();
+        if (each < result_.time_to_first_token) {
             result_.time_to_first_token = each;
             result_.is_prefill_batched = true;
         }

@@ -179,9 +179,6 @@ std::vector<AskedRow> ask_target(const core::CsvRecord& record, const ModelLibra
     }
     if (contains(notes, "inconsistent")) row.skipped = "the row contradicts itself";
     if (row.batch > kServerSlots) row.skipped = "several groups";
-    if (row.model == "llama3.1-8b" && row.batch == 32 && row.device == "N150") {
-        row.skipped = "8.8 tokens/s of a user where PERF.md has 22.3";
-    }
     return speed_rows(row, library);
 }
 

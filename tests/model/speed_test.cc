@@ -91,6 +91,73 @@ TEST(Speed, tokens_sampled_on_the_device_are_all_that_is_read) {
     EXPECT_GT(time.device.at("all_gather").count(), 0);
 }
 
+TEST(Speed, candidates_of_a_width_that_is_no_power_of_two_come_from_one_core) {
+    // 128256 columns: halves of 64128 on one chip stay on one core and take longer than a step of
+    // a small model; 16032 on each of eight chips are padded to 16384 and dealt over many.
+    const auto top_k = [](const char* mesh) {
+        const Deployment deployment = of(kLlama3B, mesh, 1, dispatch::Release::R2026_05);
+        return sampling_time(deployment, SampledOn::Device, costs()).device.at("TopK");
+    };
+    const auto& kernels = *mesh_named("n150").system.chip.kernels;
+    EXPECT_EQ(top_k("n150"), kernels.top_k.one_core_tile * (2 * 2004));
+    EXPECT_EQ(top_k("n300"), kernels.top_k.one_core_tile * 2004);
+    EXPECT_EQ(top_k("t3k"), kernels.sampling.top_k_tile * 512);
+}
+
+TEST(Speed, the_first_token_is_chosen_where_the_others_are) {
+    // Later releases sample a prompt's token on the device too; 2025 did it on the host.
+    using dispatch::Release;
+    EstimateOptions device;
+    device.osl = 1;
+    EstimateOptions host = device;
+    host.sampling = EstimateOptions::Sampling::Host;
+    const auto time = [](const EstimateOptions& options, Release release) {
+        return estimated("n150", 1, options, release).time_to_first_token;
+    };
+    const Deployment deployment = of(kLlama3B, "n150", 1, Release::R2026_05);
+    core::Picoseconds choice{};
+    for (const auto& [op, part] : sampling_time(deployment, SampledOn::Device, {}).device) {
+        choice += part;
+    }
+    EXPECT_EQ(time(device, Release::R2026_05), time(host, Release::R2026_05) + choice);
+    EXPECT_EQ(time(device, Release::R2025), time(host, Release::R2025));
+}
+
+TEST(Speed, prompts_of_groups_overlap_since_the_host_does_not_wait_for_each) {
+    // Traced, the host's calls are nothing: four groups take a quarter of the time per user. In
+    // 2025 the host waited for every user.
+    using dispatch::Release;
+    EstimateOptions one;
+    one.osl = 1;
+    one.traced_prefills = {128};
+    EstimateOptions four = one;
+    four.groups = 4;
+    const auto alone = estimated("n150", 1, one, Release::R2026_05).time_to_first_token;
+    const auto shared = estimated("n150", 1, four, Release::R2026_05).time_to_first_token;
+    EXPECT_EQ(shared, alone / 4);
+    EXPECT_EQ(estimated("n150", 1, four).time_to_first_token,
+              estimated("n150", 1, one).time_to_first_token);
+}
+
+TEST(Speed, only_users_that_are_there_share_a_prefill) {
+    // One request in 32 slots is prefilled alone; 32 are one program unless they are told apart.
+    using dispatch::Release;
+    EstimateOptions lonely;
+    lonely.osl = 1;
+    lonely.active_users = 1;
+    EstimateOptions full = lonely;
+    full.active_users = 32;
+    EstimateOptions in_turn = full;
+    in_turn.prefill = EstimateOptions::Prefill::OneByOne;
+    const auto one = estimated("n150", 32, lonely, Release::R2026_05);
+    const auto all = estimated("n150", 32, full, Release::R2026_05);
+    const auto each = estimated("n150", 32, in_turn, Release::R2026_05);
+    EXPECT_FALSE(one.is_prefill_batched);
+    EXPECT_TRUE(all.is_prefill_batched);
+    EXPECT_LT(all.time_to_first_token, one.time_to_first_token);
+    EXPECT_EQ(each.time_to_first_token, one.time_to_first_token);
+}
+
 TEST(Speed, a_second_queue_hides_the_host_behind_sampled_tokens_only) {
     // With tokens on the device the next step does not wait for the host; sampled logits do.
     EstimateOptions one;

@@ -30,11 +30,13 @@ TEST(SpeedTables, a_row_of_two_values_is_two_questions) {
 TEST(SpeedTables, custom_columns_are_an_optimizations_text) {
     // The Pareto rows: formats and fidelities of their own.
     const Validation found = demo(
-        "pareto,custom,Llama-3.2-1B,N300,2,1,1,128,200,91.2,,bf16,bf16,bfp8,bfp8,bfp8,mixed,"
+        "pareto,custom,Llama-3.2-1B,N300,2,1,1,128 (speed) / 512 "
+        "(accuracy),200,91.2,,bf16,bf16,bfp8,bfp8,bfp8,mixed,"
         "li_ff1_3:hifi4;sdpa_decode:hifi2na\n"
         "pareto,custom,Llama-3.2-1B,N300,2,1,1,128,200,100.3,,bfp4,bfp4,bfp8,bfp8,bfp8,mixed,"
         "li_ff1_3:lofi;sdpa_decode:hifi2na\n");
-    // What a row has no value for asks nothing.
+    // What a row has no value for asks nothing. Its one run is that of accuracy: 512 tokens.
+    EXPECT_NE(found.rows[0].asked.find("512 + 200 tokens"), std::string::npos);
     ASSERT_EQ(found.rows.size(), 2u);
     ASSERT_EQ(found.scores.rows, 2);
     EXPECT_LT(found.rows[0].predicted_value, found.rows[1].predicted_value);

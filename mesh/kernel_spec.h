@@ -34,6 +34,7 @@ struct LaunchRelease {
     core::Picoseconds page_write{};    // host: preparing one page of a write
     core::Picoseconds page_read{};     // device: issuing one page of a read
     core::Picoseconds axis_gather{};   // more, of an all-gather along one axis of a 2-D mesh
+    double bank_share = 1;             // rate of DRAM-sharded matmuls, of that of later releases
 };
 
 /// Programs on the dispatcher (dispatch/launch_time.h). Zero rates cost nothing.

@@ -137,11 +137,12 @@ SamplingTime sampling_time(const Deployment& deployment, SampledOn sampler,
         time.host["inputs to chips"] = chip.launch.host_write * (kInputs * chips);
         return time;
     }
-    if (deployment.options().device.release == dispatch::Release::R2025) {
+    // Greedy tokens went through top-k from PR #31046 of October 2025 to PR #48886 of July 2026.
+    if (deployment.options().device.release == dispatch::Release::R2026_05) {
+        top_k(time, deployment, logits);
+    } else {
         gather_and_untilize(time, deployment, logits);
         argmax(time, deployment, logits);
-    } else {
-        top_k(time, deployment, logits);
     }
     time.host["tokens to host"] = chip.launch.host_read * chips;
     return time;

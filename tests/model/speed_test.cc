@@ -81,14 +81,34 @@ TEST(Speed, the_host_reads_the_logits_of_one_chip_as_bfloat16) {
 }
 
 TEST(Speed, tokens_sampled_on_the_device_are_all_that_is_read) {
-    // Later software: candidates of every chip, a gather, a draw.
-    const Deployment deployment = of(kLlama3B, "t3k", 8, dispatch::Release::R2026_09);
+    // Candidates of every chip, a gather, a draw; later the likeliest token has no candidates.
+    using dispatch::Release;
+    const Deployment later = of(kLlama3B, "t3k", 8, Release::R2026_09);
+    const SamplingTime greedy = sampling_time(later, SampledOn::Device, costs());
+    EXPECT_GT(greedy.device.at("ArgMax").count(), 0);
+    EXPECT_EQ(greedy.device.count("TopK"), 0u);
+    const Deployment deployment = of(kLlama3B, "t3k", 8, Release::R2026_05);
     const SamplingTime time = sampling_time(deployment, SampledOn::Device, costs());
     const mesh::ChipSpec& chip = deployment.mesh().system.chip;
     EXPECT_EQ(time.host.at("tokens to host"), 8 * chip.launch.host_read);
     EXPECT_EQ(time.host.count("sampling"), 0u);
     EXPECT_GT(time.device.at("TopK").count(), 0);
     EXPECT_GT(time.device.at("all_gather").count(), 0);
+}
+
+TEST(Speed, software_of_2025_read_blackhole_banks_more_slowly) {
+    // The same weights and chip: matmuls of a step differ, by what kernels say of that release.
+    using dispatch::Release;
+    const auto matmuls = [](const char* mesh, Release release) {
+        return core::to_seconds(estimated(mesh, 1, {}, release).breakdown.at("Matmul"));
+    };
+    const auto& releases = mesh_named("p150").system.chip.kernels->launch.releases;
+    const double share = releases.at("2025").bank_share;
+    EXPECT_LT(share, 1);
+    const double slower = matmuls("p150", Release::R2025) / matmuls("p150", Release::R2026_05);
+    EXPECT_GT(slower, 1.1);
+    EXPECT_LE(slower, 1 / share + 1e-9);
+    EXPECT_EQ(matmuls("n150", Release::R2025), matmuls("n150", Release::R2026_05));
 }
 
 TEST(Speed, candidates_of_a_width_that_is_no_power_of_two_come_from_one_core) {

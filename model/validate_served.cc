@@ -1,6 +1,7 @@
 // Tables of speeds that a server or a continuous integration measured. A server decodes all its
-// slots whoever is there, samples on the host unless its specification says otherwise, and prefills
-// one user after another, untraced. Rows of another program are skipped and say which.
+// slots whoever is there, samples on the host and prefills one user after another, untraced (GUESS
+// for 2026: tenstorrent/vllm PR #19 has trace_mode for decoding; measured times are those of 2025).
+// Rows of another program are skipped and say which.
 // Sources of such tables: reports of tenstorrent/tt-inference-server; tenstorrent/tt-metal
 // models/model_targets.yaml.
 #include <fmt/format.h>

@@ -16,11 +16,8 @@ model::EstimateOptions estimate_options(const ModelOptions& options, const Setup
     if (question.sampling == "host") run.sampling = Run::Sampling::Host;
     if (question.sampling == "device") run.sampling = Run::Sampling::Device;
     run.groups = options.dp;
-    // The tables of 2025 were measured before prefill was traced.
-    if (setup.device.release != dispatch::Release::R2025) {
-        run.traced_prefills = setup.trace_defaults.prefill_lengths(
-            setup.base_model, model::device_name(setup.group()).value_or(""), setup.device.release);
-    }
+    run.traced_prefills = setup.trace_defaults.prefill_lengths(
+        setup.base_model, model::device_name(setup.group()).value_or(""), setup.device.release);
     run.host = model::load_host_costs(world.catalog.folder / "software" / "host_costs.yaml",
                                       options.software);
     return run;

@@ -200,11 +200,8 @@ model::EstimateOptions run_of(const SimOptions& options, const World& world, con
     if (options.sampling == "host") run.sampling = Run::Sampling::Host;
     if (options.sampling == "device") run.sampling = Run::Sampling::Device;
     run.groups = options.model.dp;
-    // The tables of 2025 were measured before prefill was traced.
-    if (setup.device.release != dispatch::Release::R2025) {
-        run.traced_prefills = setup.trace_defaults.prefill_lengths(
-            setup.base_model, model::device_name(setup.group()).value_or(""), setup.device.release);
-    }
+    run.traced_prefills = setup.trace_defaults.prefill_lengths(
+        setup.base_model, model::device_name(setup.group()).value_or(""), setup.device.release);
     run.host = model::load_host_costs(world.catalog.folder / "software" / "host_costs.yaml",
                                       options.model.software);
     return run;

@@ -31,6 +31,7 @@ LaunchRelease read_release(Section section, const LaunchRelease* later) {
     if (own("page_write_us")) release.page_write = time(section, "page_write_us");
     if (own("page_read_us")) release.page_read = time(section, "page_read_us");
     if (section.has("axis_gather_us")) release.axis_gather = time(section, "axis_gather_us");
+    if (section.has("bank_share")) release.bank_share = section.real("bank_share", 0.01, 1);
     section.finish();
     return release;
 }
@@ -120,6 +121,13 @@ StreamSpec read_stream(Section section) {
     return stream;
 }
 
+TopKSpec read_top_k(Section section) {
+    TopKSpec top_k;
+    top_k.one_core_tile = time(section, "one_core_tile_us");
+    section.finish();
+    return top_k;
+}
+
 KernelSpec read_kernels(Section top) {
     KernelSpec kernels;
     kernels.matmul = read_matmul(top.section("matmul"));
@@ -129,6 +137,7 @@ KernelSpec read_kernels(Section top) {
     kernels.attention = read_attention(top.section("attention"));
     kernels.stream = read_stream(top.section("stream"));
     kernels.noc = read_noc(top.section("noc"));
+    kernels.top_k = read_top_k(top.section("top_k"));
     top.finish();
     return kernels;
 }

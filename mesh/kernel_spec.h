@@ -34,6 +34,7 @@ struct LaunchRelease {
     core::Picoseconds page_write{};    // host: preparing one page of a write
     core::Picoseconds page_read{};     // device: issuing one page of a read
     core::Picoseconds axis_gather{};   // more, of an all-gather along one axis of a 2-D mesh
+    double bank_share = 1;             // rate of DRAM-sharded matmuls, of that of later releases
 };
 
 /// Programs on the dispatcher (dispatch/launch_time.h). Zero rates cost nothing.
@@ -97,6 +98,11 @@ struct StreamSpec {
     core::Cycles norm_pass;           // one of the passes of a norm over a tile
 };
 
+/// ttnn.topk on one core, where the width is none that it deals over cores.
+struct TopKSpec {
+    core::Picoseconds one_core_tile;  // of a row of tiles
+};
+
 struct KernelSpec {
     MatmulSpec matmul;
     LaunchKernelSpec launch;
@@ -105,6 +111,7 @@ struct KernelSpec {
     AttentionSpec attention;
     StreamSpec stream;
     NocSpec noc;
+    TopKSpec top_k;
 };
 
 /// Reads one file. Throws core::Error: file and line, key, expected, found.

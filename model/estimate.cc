@@ -40,13 +40,15 @@ dispatch::SimulatorOptions clock_of(const Deployment& deployment, const Estimate
     SimulatorOptions clock;
     clock.launch = {device.release, device.dispatch_core};
     if (options.record != nullptr) clock.timeline = SimulatorOptions::Timeline::Keep;
-    if (options.python) clock.host = SimulatorOptions::Host::Python;
+    if (options.caller == EstimateOptions::Caller::Python) {
+        clock.host = SimulatorOptions::Host::Python;
+    }
     return clock;
 }
 
-EstimateOptions without_python() {
+EstimateOptions replayed() {
     EstimateOptions options;
-    options.python = false;
+    options.caller = EstimateOptions::Caller::Native;
     return options;
 }
 
@@ -70,7 +72,7 @@ public:
           replayed_mesh_(without_host(deployment.mesh())),
           device_(0, deployment.mesh(), deployment.options().device),
           simulator_(deployment.mesh(), clock_of(deployment, options)),
-          replayed_(replayed_mesh_, clock_of(deployment, without_python())),
+          replayed_(replayed_mesh_, clock_of(deployment, replayed())),
           layers_(simulator_),
           session_(device_) {
         device_.attach(simulator_);
@@ -84,8 +86,8 @@ public:
 
     Estimate run() {
         if (failed(session_.place(deployment_.decode()))) return result_;
-        if (!prefill_users()) return result_;
         choose_sampler();
+        if (!prefill_users()) return result_;
         if (!decode()) return result_;
         result_.events = simulator_.commands_run();
         result_.digest = simulator_.digest().value();
@@ -150,20 +152,46 @@ private:
             if (failed(session_.place(program))) return {};
             io(*program, ".token_ids");
             if (!step(program, deployment_.prefill_bindings(0, at, count))) return {};
+            called_ = clock.host_now() - start;
             if (at + count == isl) io(*program, ".logits");
         }
         return clock.host_now() - start;
     }
 
+    std::int64_t users() const {
+        const std::int64_t batch = deployment_.options().batch;
+        return options_.active_users > 0 ? std::min(options_.active_users, batch) : batch;
+    }
+
+    bool is_early() const {
+        return deployment_.options().device.release == dispatch::Release::R2025;
+    }
+
+    // Since 2026 the first token is chosen where the others are: prefill_forward_text takes the
+    // sampling parameters (tenstorrent/tt-metal models/tt_transformers/tt/generator.py).
+    core::Picoseconds first_choice() const {
+        const bool is_on_device = result_.sampler == SampledOn::Device && !is_early();
+        return is_on_device ? sum(sampling_.device) : core::Picoseconds{};
+    }
+
+    // Data-parallel groups: the host copies logits without waiting and looks at them when all users
+    // are called (tenstorrent/tt-metal models/tt_transformers/tt/generator.py:
+    // cpu(blocking=False)), so a group computes while the host calls the next. In 2025 it waited
+    // for each: 8 groups of a T3K took 86 ms a user where one N150 took 104
+    // (models/tt_transformers/PERF.md).
+    core::Picoseconds of_a_group(core::Picoseconds alone) const {
+        if (is_early() || options_.groups == 1) return alone;
+        return std::max(called_, alone / options_.groups);
+    }
+
     // Users that one batched prefill takes; 1: they go one by one.
     std::int64_t batched_users() const {
-        const std::int64_t batch = deployment_.options().batch;
+        if (is_early() || options_.prefill == EstimateOptions::Prefill::OneByOne) return 1;
         const std::int64_t rounded = static_cast<std::int64_t>(
-            std::bit_ceil(static_cast<std::uint64_t>(std::max<std::int64_t>(batch, 1))));
-        const bool is_early = deployment_.options().device.release == dispatch::Release::R2025;
+            std::bit_ceil(static_cast<std::uint64_t>(std::max<std::int64_t>(users(), 1))));
         const std::int64_t rows = rounded * padded_prefill_length(options_.isl);
         const bool fits = rounded <= 32 && rows < kMostBatchedRows;
-        return is_early || batch == 1 || options_.groups > 1 || !fits ? 1 : rounded;
+        return users() == 1 || options_.groups > 1 || !fits ? 1 : rounded;
     }
 
     // All users as rows of one program; attention is each user's own, so it is taken from
@@ -198,14 +226,14 @@ private:
         const auto one = prefill_one();
         end();
         if (!one) return false;
-        result_.time_to_first_token = *one;
-        const std::int64_t users = batched_users();
-        if (users == 1) return true;
+        result_.time_to_first_token = of_a_group(*one + first_choice());
+        const std::int64_t together = batched_users();
+        if (together == 1) return true;
         const core::Picoseconds alone = attention(since(before, simulator_.time_by_kind()));
-        const auto all = prefill_batched(users, alone);
+        const auto all = prefill_batched(together, alone);
         if (!all) return true;  // no room for all at once: one by one
-        const core::Picoseconds each = *all / deployment_.options().batch;
-        if (each < *one) {
+        const core::Picoseconds each = (*all + first_choice()) / users();
+        if (each < result_.time_to_first_token) {
             result_.time_to_first_token = each;
             result_.is_prefill_batched = true;
         }
@@ -226,10 +254,7 @@ private:
 
     dispatch::ChipBindings bindings_at(std::int64_t position) const {
         std::vector<std::int32_t> positions(static_cast<std::size_t>(deployment_.slots()), -1);
-        const std::int64_t users =
-            options_.active_users > 0 ? options_.active_users : deployment_.options().batch;
-        std::fill_n(positions.begin(), std::min(users, deployment_.options().batch),
-                    static_cast<std::int32_t>(position));
+        std::fill_n(positions.begin(), users(), static_cast<std::int32_t>(position));
         return deployment_.decode_bindings(positions);
     }
 
@@ -315,6 +340,7 @@ private:
     dispatch::Session session_;
     std::optional<dispatch::TraceId> trace_;
     SamplingTime sampling_;
+    core::Picoseconds called_{};  // of a prefill: until the host has called all of it
     bool recording_ = false;
     Estimate result_;
 };

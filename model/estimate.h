@@ -1,7 +1,8 @@
 // How fast a deployment is: its programs on the clock alone, no weights, no values.
 // A decode step is what the chips do from the replay to the last kernel, choosing the tokens
 // (model/sampling_time.h) and the host's own work (model/host_costs.h). Data-parallel groups run at
-// the same time, but one host thread serves them one after another.
+// the same time, but one host thread serves them one after another: it samples for each, and calls
+// each's prefill, which since 2026 it does not wait for.
 // Invariant: compiling and capturing are not part of any time, as in the published measurements.
 #pragma once
 
@@ -28,9 +29,11 @@ struct EstimateOptions {
     std::int64_t groups = 1;        // data-parallel, alike; one host serves them
     std::int64_t active_users = 0;  // of the batch; the others' slots are idle; 0: all
     std::vector<std::int64_t> traced_prefills{};  // padded lengths whose prefill is replayed
+    /// Usual: all users in one program where the release does so. Servers take one by one.
+    enum class Prefill { Usual, OneByOne } prefill = Prefill::Usual;
     HostCosts host{};
-    /// Ops that are not traced are called from Python (else from C++ that holds the program).
-    bool python = true;
+    /// Who calls ops that are not traced: Python, or C++ that holds the program.
+    enum class Caller { Python, Native } caller = Caller::Python;
     Recording* record = nullptr;  // keeps a prefill and a decode step for exports
 };
 

@@ -1,5 +1,7 @@
 #include "model/sampling_time.h"
 
+#include <bit>
+
 #include "ccl/estimate.h"
 #include "core/error.h"
 #include "mesh/kernel_spec.h"
@@ -12,6 +14,11 @@ constexpr std::int64_t kCandidates = 32;          // models/common/sampling: max
 constexpr core::Bytes kTile{2048};                // bfloat16
 constexpr std::int64_t kHalf = 2;                 // bytes of a bfloat16
 constexpr std::int64_t kInputs = 4;               // tokens, positions, rope indices, page table
+// Widths that ttnn.topk deals over cores are powers of two between these; others stay on one core
+// (tenstorrent/tt-metal ttnn/cpp/ttnn/operations/reduction/topk/device/topk_device_operation.cpp,
+// since February 2026; issues #40399 and #53108).
+constexpr std::int64_t kNarrowestDealt = 8192;
+constexpr std::int64_t kWidestDealt = 65535;
 
 // One chip samples in two halves.
 std::int64_t splits_of(const fabric::Mesh& mesh) {
@@ -73,14 +80,31 @@ void argmax(SamplingTime& time, const Deployment& deployment, const Logits& logi
         core::duration({values * chip.kernels->sampling.argmax_value.value}, chip.clock);
 }
 
+bool is_dealt(std::int64_t width) {
+    return std::has_single_bit(static_cast<std::uint64_t>(width)) && width >= kNarrowestDealt &&
+           width <= kWidestDealt;
+}
+
+// Shards of several chips are padded to a width that is dealt where there is one; the halves of a
+// single chip are not (PR #40397; PR #53167 measured that as overhead).
+core::Picoseconds top_k_time(const mesh::KernelSpec& kernels, std::int64_t width,
+                             std::int64_t calls) {
+    const auto padded = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(width)));
+    if (calls == 1 && is_dealt(padded)) width = padded;
+    const core::Picoseconds tile =
+        is_dealt(width) ? kernels.sampling.top_k_tile : kernels.top_k.one_core_tile;
+    return tile * (calls * core::ceil_div(width, tensor::kTileSide));
+}
+
 void top_k(SamplingTime& time, const Deployment& deployment, const Logits& logits) {
     const fabric::Mesh& mesh = deployment.mesh();
     const mesh::SamplingSpec& kernels = mesh.system.chip.kernels->sampling;
     const std::int64_t chips = mesh.shape.rows > 1 && mesh.shape.cols > 1
                                    ? mesh.shape.rows
                                    : std::int64_t{mesh.chip_count()};
-    const std::int64_t tiles = core::ceil_div(logits.columns / chips, tensor::kTileSide);
-    time.device["TopK"] = kernels.top_k_tile * tiles;
+    const std::int64_t calls = splits_of(mesh) / mesh.chip_count();
+    time.device["TopK"] =
+        top_k_time(*mesh.system.chip.kernels, logits.columns / (chips * calls), calls);
     // Values and indices of every chip's candidates.
     const core::Bytes candidates{logits.rows * kCandidates * kHalf * chips};
     if (chips > 1) time.device["all_gather"] = gather_time(mesh, candidates, kTile) * 2;
@@ -113,11 +137,12 @@ SamplingTime sampling_time(const Deployment& deployment, SampledOn sampler,
         time.host["inputs to chips"] = chip.launch.host_write * (kInputs * chips);
         return time;
     }
-    if (deployment.options().device.release == dispatch::Release::R2025) {
+    // Greedy tokens went through top-k from PR #31046 of October 2025 to PR #48886 of July 2026.
+    if (deployment.options().device.release == dispatch::Release::R2026_05) {
+        top_k(time, deployment, logits);
+    } else {
         gather_and_untilize(time, deployment, logits);
         argmax(time, deployment, logits);
-    } else {
-        top_k(time, deployment, logits);
     }
     time.host["tokens to host"] = chip.launch.host_read * chips;
     return time;

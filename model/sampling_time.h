@@ -1,7 +1,8 @@
 // From logits to the next step's inputs: what chips and host do between the LM head and the next
 // replay. On the host: logits are gathered, untilized, read from one chip, made floats, sampled,
-// and four inputs are written to every chip. On the device: a gather and argmax (2025), or top-k of
-// each chip's columns, a gather of the candidates and a draw (later); only tokens are read.
+// and four inputs are written to every chip. On the device: a gather and argmax (2025, and 2026-09
+// for the likeliest token), or top-k of each chip's columns, a gather of the candidates and a draw
+// (2026-05, whatever is asked for); only tokens are read.
 // Source: tenstorrent/tt-metal models/tt_transformers/tt/model.py (ttnn_decode_forward,
 // process_output_decode), tt/generator.py (_easy_trace_text), models/common/sampling.
 #pragma once

@@ -55,6 +55,19 @@ Estimate estimated(const SpeedQuestion& question, const Config& config) {
     return result;
 }
 
+// Prompts of several padded lengths are never one program: users go one by one.
+std::vector<SpeedQuestion> alike(const SpeedQuestion& question) {
+    std::vector<SpeedQuestion> parts;
+    for (const Prompts& prompts : question.prompts) {
+        SpeedQuestion part = question;
+        part.prompts.clear();
+        part.run.isl = prompts.tokens;
+        part.run.prefill = EstimateOptions::Prefill::OneByOne;
+        parts.push_back(std::move(part));
+    }
+    return parts;
+}
+
 std::string parts_text(const Parts& parts) {
     std::vector<std::pair<std::string, core::Picoseconds>> sorted(parts.begin(), parts.end());
     std::stable_sort(sorted.begin(), sorted.end(),
@@ -84,6 +97,29 @@ std::string_view release_text(dispatch::Release release) {
     return "";
 }
 
+// The mean time to the first token of users with different prompts.
+Answer mean_answer(const SpeedQuestion& question) {
+    Answer mean;
+    double users = 0;
+    for (const Prompts& prompts : question.prompts) users += static_cast<double>(prompts.users);
+    const std::vector<SpeedQuestion> parts = alike(question);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        const Answer one = speed_answer(parts[i], SpeedOf::FirstToken);
+        if (!one.unanswered.empty()) return one;
+        const double share = static_cast<double>(question.prompts[i].users) / users;
+        mean.value += share * one.value;
+        mean.why +=
+            fmt::format("{}{} of {} tokens {}, {}", i > 0 ? "; " : "", question.prompts[i].users,
+                        question.prompts[i].tokens, one.text, one.why);
+        mean.null_terms.resize(one.null_terms.size());
+        for (std::size_t term = 0; term < one.null_terms.size(); ++term) {
+            mean.null_terms[term] += share * one.null_terms[term];
+        }
+    }
+    mean.text = fmt::format("{:.1f} ms", mean.value);
+    return mean;
+}
+
 }  // namespace
 
 std::string SpeedQuestion::text() const {
@@ -98,6 +134,9 @@ std::string SpeedQuestion::text() const {
         batch == 1 ? "user" : "users", precision, core::grouped(run.isl), core::grouped(run.osl));
     text += run.traced_prefills.empty() ? "" : ", traced prefill";
     text += run.sampling == EstimateOptions::Sampling::Device ? ", sampled on the device" : "";
+    for (const Prompts& some : prompts) {
+        text += fmt::format(", {} of {} tokens", some.users, some.tokens);
+    }
     return text + fmt::format(", software of {}", release_text(release));
 }
 
@@ -115,6 +154,7 @@ Config text_config(const SpeedQuestion& question) {
 Answer speed_answer(const SpeedQuestion& question, SpeedOf value, std::int64_t users_before) {
     const Config config = text_config(question);
     Answer answer;
+    if (value == SpeedOf::FirstToken && !question.prompts.empty()) return mean_answer(question);
     const auto reasons = split_reasons(config, question.mesh, question.model.base);
     if (!reasons.empty()) {
         answer.unanswered = reasons.front();

@@ -12,12 +12,18 @@
 
 namespace model {
 
+struct Prompts {
+    std::int64_t tokens = 0;
+    std::int64_t users = 0;
+};
+
 struct SpeedQuestion {
     KnownModel model;
     std::string device;                     // as the table spells it
     fabric::Mesh mesh;                      // of one data-parallel group
     std::string precision = "performance";  // a preset, or the text of --optimizations
     std::int64_t batch = 1;                 // of a group
+    std::vector<Prompts> prompts{};         // of all users, where they differ
     dispatch::Release release = dispatch::Release::R2025;
     core::Bytes trace_region;
     EstimateOptions run;

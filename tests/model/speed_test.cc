@@ -81,14 +81,101 @@ TEST(Speed, the_host_reads_the_logits_of_one_chip_as_bfloat16) {
 }
 
 TEST(Speed, tokens_sampled_on_the_device_are_all_that_is_read) {
-    // Later software: candidates of every chip, a gather, a draw.
-    const Deployment deployment = of(kLlama3B, "t3k", 8, dispatch::Release::R2026_09);
+    // Candidates of every chip, a gather, a draw; later the likeliest token has no candidates.
+    using dispatch::Release;
+    const Deployment later = of(kLlama3B, "t3k", 8, Release::R2026_09);
+    const SamplingTime greedy = sampling_time(later, SampledOn::Device, costs());
+    EXPECT_GT(greedy.device.at("ArgMax").count(), 0);
+    EXPECT_EQ(greedy.device.count("TopK"), 0u);
+    const Deployment deployment = of(kLlama3B, "t3k", 8, Release::R2026_05);
     const SamplingTime time = sampling_time(deployment, SampledOn::Device, costs());
     const mesh::ChipSpec& chip = deployment.mesh().system.chip;
     EXPECT_EQ(time.host.at("tokens to host"), 8 * chip.launch.host_read);
     EXPECT_EQ(time.host.count("sampling"), 0u);
     EXPECT_GT(time.device.at("TopK").count(), 0);
     EXPECT_GT(time.device.at("all_gather").count(), 0);
+}
+
+TEST(Speed, software_of_2025_read_blackhole_banks_more_slowly) {
+    // The same weights and chip: matmuls of a step differ, by what kernels say of that release.
+    using dispatch::Release;
+    const auto matmuls = [](const char* mesh, Release release) {
+        return core::to_seconds(estimated(mesh, 1, {}, release).breakdown.at("Matmul"));
+    };
+    const auto& releases = mesh_named("p150").system.chip.kernels->launch.releases;
+    const double share = releases.at("2025").bank_share;
+    EXPECT_LT(share, 1);
+    const double slower = matmuls("p150", Release::R2025) / matmuls("p150", Release::R2026_05);
+    EXPECT_GT(slower, 1.1);
+    EXPECT_LE(slower, 1 / share + 1e-9);
+    EXPECT_EQ(matmuls("n150", Release::R2025), matmuls("n150", Release::R2026_05));
+}
+
+TEST(Speed, candidates_of_a_width_that_is_no_power_of_two_come_from_one_core) {
+    // 128256 columns: halves of 64128 on one chip stay on one core and take longer than a step of
+    // a small model; 16032 on each of eight chips are padded to 16384 and dealt over many.
+    const auto top_k = [](const char* mesh) {
+        const Deployment deployment = of(kLlama3B, mesh, 1, dispatch::Release::R2026_05);
+        return sampling_time(deployment, SampledOn::Device, costs()).device.at("TopK");
+    };
+    const auto& kernels = *mesh_named("n150").system.chip.kernels;
+    EXPECT_EQ(top_k("n150"), kernels.top_k.one_core_tile * (2 * 2004));
+    EXPECT_EQ(top_k("n300"), kernels.top_k.one_core_tile * 2004);
+    EXPECT_EQ(top_k("t3k"), kernels.sampling.top_k_tile * 512);
+}
+
+TEST(Speed, the_first_token_is_chosen_where_the_others_are) {
+    // Later releases sample a prompt's token on the device too; 2025 did it on the host.
+    using dispatch::Release;
+    EstimateOptions device;
+    device.osl = 1;
+    EstimateOptions host = device;
+    host.sampling = EstimateOptions::Sampling::Host;
+    const auto time = [](const EstimateOptions& options, Release release) {
+        return estimated("n150", 1, options, release).time_to_first_token;
+    };
+    const Deployment deployment = of(kLlama3B, "n150", 1, Release::R2026_05);
+    core::Picoseconds choice{};
+    for (const auto& [op, part] : sampling_time(deployment, SampledOn::Device, {}).device) {
+        choice += part;
+    }
+    EXPECT_EQ(time(device, Release::R2026_05), time(host, Release::R2026_05) + choice);
+    EXPECT_EQ(time(device, Release::R2025), time(host, Release::R2025));
+}
+
+TEST(Speed, prompts_of_groups_overlap_since_the_host_does_not_wait_for_each) {
+    // Traced, the host's calls are nothing: four groups take a quarter of the time per user. In
+    // 2025 the host waited for every user.
+    using dispatch::Release;
+    EstimateOptions one;
+    one.osl = 1;
+    one.traced_prefills = {128};
+    EstimateOptions four = one;
+    four.groups = 4;
+    const auto alone = estimated("n150", 1, one, Release::R2026_05).time_to_first_token;
+    const auto shared = estimated("n150", 1, four, Release::R2026_05).time_to_first_token;
+    EXPECT_EQ(shared, alone / 4);
+    EXPECT_EQ(estimated("n150", 1, four).time_to_first_token,
+              estimated("n150", 1, one).time_to_first_token);
+}
+
+TEST(Speed, only_users_that_are_there_share_a_prefill) {
+    // One request in 32 slots is prefilled alone; 32 are one program unless they are told apart.
+    using dispatch::Release;
+    EstimateOptions lonely;
+    lonely.osl = 1;
+    lonely.active_users = 1;
+    EstimateOptions full = lonely;
+    full.active_users = 32;
+    EstimateOptions in_turn = full;
+    in_turn.prefill = EstimateOptions::Prefill::OneByOne;
+    const auto one = estimated("n150", 32, lonely, Release::R2026_05);
+    const auto all = estimated("n150", 32, full, Release::R2026_05);
+    const auto each = estimated("n150", 32, in_turn, Release::R2026_05);
+    EXPECT_FALSE(one.is_prefill_batched);
+    EXPECT_TRUE(all.is_prefill_batched);
+    EXPECT_LT(all.time_to_first_token, one.time_to_first_token);
+    EXPECT_EQ(each.time_to_first_token, one.time_to_first_token);
 }
 
 TEST(Speed, a_second_queue_hides_the_host_behind_sampled_tokens_only) {

@@ -63,17 +63,18 @@ TEST(TraceDefaults, fall_back_to_the_default_of_the_demo) {
 }
 
 TEST(TraceDefaults, know_which_prefill_lengths_are_traced) {
-    // By device; Llama 3.1 has lists of its own; what is not listed is not traced.
+    // By device; Llama 3.1 has lists of its own; what is not listed is not traced, nor was 2025.
     const auto lengths = [](const char* model, const char* device, Release release) {
         return shipped().prefill_lengths(model, device, release);
     };
     const Lengths five{128, 1024, 2048, 4096, 8192};
-    EXPECT_EQ(lengths("Qwen3-8B", "N150", Release::R2025), Lengths{128});
-    EXPECT_EQ(lengths("Qwen3-8B", "P150x8", Release::R2025), (Lengths{128, 1024}));
-    EXPECT_EQ(lengths("Qwen3-8B", "N150x4", Release::R2025), Lengths{});
-    EXPECT_EQ(lengths("Llama-3.1-8B", "N150", Release::R2025), Lengths{128});
-    EXPECT_EQ(lengths("Llama-3.1-8B", "N300", Release::R2025), five);
-    EXPECT_EQ(lengths("Llama-3.1-70B", "TG", Release::R2025), five);
+    EXPECT_EQ(lengths("Qwen3-8B", "N150", Release::R2025), Lengths{});
+    EXPECT_EQ(lengths("Llama-3.1-70B", "TG", Release::R2025), Lengths{});
+    EXPECT_EQ(lengths("Qwen3-8B", "N150", Release::R2026_05), Lengths{128});
+    EXPECT_EQ(lengths("Qwen3-8B", "P150x8", Release::R2026_05), (Lengths{128, 1024}));
+    EXPECT_EQ(lengths("Qwen3-8B", "N150x4", Release::R2026_05), Lengths{});
+    EXPECT_EQ(lengths("Llama-3.1-8B", "N300", Release::R2026_05), five);
+    EXPECT_EQ(lengths("Llama-3.1-70B", "TG", Release::R2026_05), five);
     EXPECT_EQ(lengths("Llama-3.1-8B", "N150", Release::R2026_05), (Lengths{128, 1024}));
     EXPECT_EQ(lengths("Llama-3.1-8B", "P100", Release::R2026_05), (Lengths{128, 1024}));
     EXPECT_EQ(lengths("Llama-3.3-70B", "T3K", Release::R2026_05), Lengths{128});

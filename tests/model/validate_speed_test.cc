@@ -30,13 +30,16 @@ TEST(SpeedTables, a_row_of_two_values_is_two_questions) {
 TEST(SpeedTables, custom_columns_are_an_optimizations_text) {
     // The Pareto rows: formats and fidelities of their own.
     const Validation found = demo(
-        "pareto,custom,Llama-3.2-1B,N300,2,1,1,128,200,91.2,,bf16,bf16,bfp8,bfp8,bfp8,mixed,"
+        "pareto,custom,Llama-3.2-1B,N300,2,1,1,128 (speed) / 512 "
+        "(accuracy),200,91.2,,bf16,bf16,bfp8,bfp8,bfp8,mixed,"
         "li_ff1_3:hifi4;sdpa_decode:hifi2na\n"
         "pareto,custom,Llama-3.2-1B,N300,2,1,1,128,200,100.3,,bfp4,bfp4,bfp8,bfp8,bfp8,mixed,"
         "li_ff1_3:lofi;sdpa_decode:hifi2na\n");
+    // What a row has no value for asks nothing. Its one run is that of accuracy: 512 tokens.
+    EXPECT_NE(found.rows[0].asked.find("512 + 200 tokens"), std::string::npos);
+    ASSERT_EQ(found.rows.size(), 2u);
     ASSERT_EQ(found.scores.rows, 2);
-    EXPECT_LT(found.rows[0].predicted_value, found.rows[2].predicted_value);
-    EXPECT_EQ(found.skipped.at("no time to first token"), 2);
+    EXPECT_LT(found.rows[0].predicted_value, found.rows[1].predicted_value);
 }
 
 TEST(SpeedTables, rows_that_are_no_measurement_are_skipped_with_the_reason) {
@@ -78,7 +81,53 @@ TEST(SpeedTables, targets_have_skus_and_servers_have_slots) {
     EXPECT_NE(served.rows[0].asked.find("1 of 32 users"), std::string::npos);
     EXPECT_NEAR(served.rows[0].measured_value, 1000 / 24.7, 1e-9);
     EXPECT_EQ(served.rows[1].verdict, Verdict::Skipped);
+    // The exact time of a token goes before a rate of "about 41".
+    EXPECT_NEAR(served.rows[2].measured_value, 1000 / 24.4, 1e-9);
     EXPECT_EQ(served.rows[3].verdict, Verdict::Compared);
+}
+
+TEST(SpeedTables, users_of_a_server_are_seated_as_its_specification_says) {
+    // Llama-3.1-8B on a P150x8 is eight groups: 32 users are four in each. Another program of the
+    // same model, and a model without a config, say so.
+    const Validation served = validated(
+        "model,device,impl_or_config,isl,osl,concurrency,ttft_ms,tpot_ms,tput_user,date,"
+        "client_tool\n"
+        "Llama-3.1-8B-Instruct,p150x8,,128,128,32,677,,,2026-04-10,vllm bench serve\n"
+        "Llama-3.3-70B-Instruct,t3k,,128,128,1,,,~15,2025-05-21,vllm bench serve\n"
+        "gpt-oss-120b,p300x2,,128,128,1,,46.1,,2026-04-27,vllm bench serve\n"
+        "Nobody-3B,GPU A100,,128,128,1,,24.3,,2025-07-18,vllm bench serve\n"
+        "Llama-3.1-8B-Instruct,p150,no server,128,128,1,85.5,,,,\n");
+    EXPECT_NE(served.rows[0].asked.find("8 groups of 1x1, 4 of 32 users"), std::string::npos);
+    EXPECT_EQ(served.rows[1].measured_value, 15);
+    EXPECT_EQ(served.skipped.at("another program: gpt_oss"), 1);
+    EXPECT_EQ(served.skipped.at("no configuration of Nobody-3B"), 1);
+    EXPECT_EQ(served.rows[4].group, "ttft_ms p150 demo");
+    EXPECT_NE(served.rows[4].asked.find("1 of 1 user,"), std::string::npos);
+}
+
+TEST(SpeedTables, rows_of_the_evaluation_have_30_short_prompts_and_2_long_ones) {
+    // seq_len is the longest of eval_repeat_prompts_batch32.json: the mean lies between, near the
+    // short ones. Users of several groups are one each.
+    const Validation found = validated(
+        "model,sku,batch,seq_len,ttft_ms,decode_tok_s_user,notes\n"
+        "llama3.1-8b,wh_llmbox,32,712,40,,\n"
+        "llama3.1-8b,wh_llmbox,1,128,40,,\n"
+        "llama3.1-8b,wh_llmbox,1,1024,40,,\n"
+        "llama3.1-8b,p300x2,4,,19,20.88,data-parallel b4 aggregate\n");
+    ASSERT_EQ(found.rows.size(), 5u);
+    const double mean = found.rows[0].predicted_value;
+    const double near = found.rows[1].predicted_value;
+    const double far = found.rows[2].predicted_value;
+    EXPECT_NEAR(mean, (30 * near + 2 * far) / 32, 1e-6 * mean);
+    EXPECT_NE(found.rows[0].asked.find("30 of 128 tokens, 2 of 712 tokens"), std::string::npos);
+    EXPECT_NE(found.rows[3].asked.find("4 groups of 1x1, 1 of 1 user"), std::string::npos);
+}
+
+TEST(SpeedTables, a_rate_that_is_about_nothing_is_an_error) {
+    EXPECT_THROW(validated("model,device,impl_or_config,isl,osl,concurrency,ttft_ms,tpot_ms,"
+                           "tput_user,date,client_tool\n"
+                           "Llama-3.1-8B-Instruct,n300,,128,128,1,,,~fast,2026-04-10,\n"),
+                 core::Error);
 }
 
 TEST(SpeedTables, theoretical_speeds_are_compared_with_the_rule_behind_them) {

@@ -61,6 +61,9 @@ def links(path):
         if not entry:
             continue
         comment = entry[3] or ""
+        if comment.startswith("as "):
+            yield entry[1], entry[2], "taken over"
+            continue
         if default and not re.search(r"CCL_bandwidth|\.hpp|payload of C", comment):
             yield entry[1], entry[2], "guess" if comment.startswith("GUESS") else default
         else:

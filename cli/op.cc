@@ -15,7 +15,12 @@ namespace cli {
 namespace {
 
 const std::vector<OpEntry>& entries() {
-    static const std::vector<OpEntry> kEntries{matmul_op(), sdpa_op(), sdpa_decode_op()};
+    static const std::vector<OpEntry> kEntries = [] {
+        std::vector<OpEntry> all{matmul_op(), sdpa_op(), sdpa_decode_op()};
+        const std::vector<OpEntry> kernels = kernel_ops();
+        all.insert(all.end(), kernels.begin(), kernels.end());
+        return all;
+    }();
     return kEntries;
 }
 
@@ -77,8 +82,11 @@ Answer act(const OpOptions& options, const CLI::App& verb, const World& world) {
                                 {"launch", core::to_us(time.launch)}};
         print_json(document);
     } else {
-        fmt::print("{} on {}: {:.2f} us, {:.1f} TFLOP/s, bound by {}\n", answer.title, chip.name,
-                   us, tflops, time.bound());
+        const double moved = static_cast<double>(answer.moved.value) / us * 1e-3;
+        const std::string rate = answer.flops > 0 ? fmt::format("{:.1f} TFLOP/s", tflops)
+                                                  : fmt::format("{:.1f} GB/s", moved);
+        fmt::print("{} on {}: {:.2f} us, {}, bound by {}\n", answer.title, chip.name, us, rate,
+                   time.bound());
     }
     return Answer::Yes;
 }
@@ -124,6 +132,22 @@ void add_attention_options(CLI::App& verb, OpOptions& options, const CLI::Range&
     verb.add_option("--k-chunk", options.k_chunk, "sdpa: keys per step")->check(chunk);
 }
 
+void add_kernel_options(CLI::App& verb, OpOptions& options, const CLI::Range& size) {
+    const std::vector<std::string> places{"dram", "l1", "width-sharded", "height-sharded",
+                                          "block-sharded"};
+    verb.add_option("--rows", options.rows, "Others: rows of the operands")->check(size);
+    verb.add_option("--cols", options.cols, "Others: columns of the operands")->check(size);
+    verb.add_option("--out-dtype", options.out_dtype, "Others: format of the result, as --dtype")
+        ->check(CLI::IsMember({"bf16", "bfp8", "bfp4", "f32", "uint32", "int32"}));
+    verb.add_option("--from", options.from,
+                    "Others: where operands are: dram, l1 or a sharded layout of L1")
+        ->capture_default_str()
+        ->check(CLI::IsMember(places));
+    verb.add_option("--to", options.to, "Others: where the result goes")
+        ->capture_default_str()
+        ->check(CLI::IsMember(places));
+}
+
 }  // namespace
 
 mesh::Fidelity fidelity_of(const std::string& name) {
@@ -144,7 +168,8 @@ Verb make_op(CLI::App& app, const World& world) {
     auto options = std::make_shared<OpOptions>();
     CLI::App* verb = app.add_subcommand("op", "How long one op takes on one chip");
     const CLI::Range size(std::int64_t{1}, std::int64_t{1} << 20);
-    verb->add_option("op", options->op, "matmul, sdpa (prefill) or sdpa-decode")
+    verb->add_option("op", options->op,
+                     "What: matmul, sdpa (prefill), sdpa-decode, or by its name in TTNN")
         ->required()
         ->check(CLI::IsMember(names()));
     verb->add_option("--arch", options->arch, "wormhole_b0 (an N150) or blackhole (a P150)")
@@ -161,10 +186,14 @@ Verb make_op(CLI::App& app, const World& world) {
     verb->add_flag("--json", options->json, "One JSON document on stdout");
     add_matmul_options(*verb, *options, size);
     add_attention_options(*verb, *options, size);
+    add_kernel_options(*verb, *options, size);
     verb->footer(
         "Example: tessera op matmul --arch wormhole_b0 --m 2048 --k 2048 --n 2048 --tuned\n"
         "         tessera op sdpa-decode --arch wormhole_b0 --batch 32 --heads 8 --kv-heads 1 "
-        "--head-dim 128 --kv-len 4096");
+        "--head-dim 128 --kv-len 4096\n"
+        "         tessera op rms_norm --arch blackhole --rows 32 --cols 4096 --from width-sharded "
+        "--to width-sharded --cores 32\n"
+        "         tessera op to_memory_config --arch blackhole --rows 1024 --cols 4096 --to l1");
     return {verb, [options, verb, &world] { return act(*options, *verb, world); }};
 }
 

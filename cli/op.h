@@ -40,12 +40,18 @@ struct OpOptions {
     std::string kv_dtype = "bfp8";
     std::string mask = "causal";
     std::string exp = "exact";
+    // kernels that stream pages; rows as above
+    std::int64_t cols = 0;
+    std::string from = "dram";
+    std::string to = "dram";
+    std::string out_dtype;  // empty: as dtype
 };
 
 struct OpAnswer {
     dispatch::OpTime time{};
     double flops = 0;
-    std::string title;  // "matmul 32x32x32 bf16 hifi2"
+    std::string title;    // "matmul 32x32x32 bf16 hifi2"
+    core::Bytes moved{};  // in and out, of what has no products
 };
 
 struct OpEntry {
@@ -58,6 +64,7 @@ struct OpEntry {
 OpEntry matmul_op();
 OpEntry sdpa_op();
 OpEntry sdpa_decode_op();
+std::vector<OpEntry> kernel_ops();
 
 /// Of options that were checked.
 mesh::Fidelity fidelity_of(const std::string& name);

@@ -55,10 +55,15 @@ struct AttentionConfig {
     bool operator==(const AttentionConfig&) const = default;
 };
 
+/// Where a matmul keeps the sums of the blocks of K so far: added to in L1 by the packer
+/// (packer_l1_acc), or packed out and read back by the cores.
+enum class PartialSums { InL1, ReadBack };
+
 struct KernelPlan {
     mesh::Grid grid;         // cores the kernels are placed on
     std::int32_t cores = 1;  // cores that compute
     mesh::Fidelity fidelity = mesh::Fidelity::HiFi2;
+    PartialSums partial_sums = PartialSums::InL1;
     std::vector<CircularBuffer> circular_buffers;
     std::int32_t common_args = 0;
     std::int32_t unique_args = 0;  // per core

@@ -25,6 +25,12 @@ constexpr double kRotaryPasses = 4;
 constexpr double kSoftmaxPasses = 4;
 // generate_reduce_scaler and generate_bcast_scalar of their readers.
 constexpr double kScaleTiles = 2;
+// padded_slice and slice_write move rows of up to so many bytes behind one wait (max_read_size of
+// their program factories).
+constexpr double kRowBatch = 4096;
+// A data-movement core loads an element of L1 (tenstorrent/tt-isa-documentation:
+// TensixTile/BabyRISCV: a load of L1 takes 8 cycles) and stores it.
+constexpr double kElementCycles = 8;
 
 // A core's share of a sharded tensor, in tiles.
 struct Share {
@@ -120,6 +126,14 @@ private:
     void transpose() { pages(local_tiles(out()), fpu()); }
     void rows_of_tiles();
     void reduce();
+    void accumulate();
+    void elements();
+    void padded_slice();
+    void slice_write();
+    void halo();
+    double untilize_cycles(std::int64_t cols) const {
+        return as_double(cols) * fpu() + cycles_of(spec_.untilize_row);
+    }
     void choose() { pages(local_tiles(first()), 3 * cycles_of(spec_.slow_sfpu_tile)); }
     void rearrange();
     void norm();
@@ -128,7 +142,7 @@ private:
     void rotary();
     void update();
 
-    static const std::array<std::pair<KernelKind, void (Builder::*)()>, 30> kParts;
+    static const std::array<std::pair<KernelKind, void (Builder::*)()>, 35> kParts;
 
     const KernelQuestion& question_;
     const mesh::ChipSpec& chip_;
@@ -218,7 +232,7 @@ void Builder::untilize() {
     const double valid = padded ? valid_rows(rows) : as_double(kTileSide);
     work_.steps = share.rows;
     work_.read_cycles = moved(first().place(), as_double(share.cols), page_of(first()), 1);
-    work_.compute_cycles = as_double(share.cols) * fpu() + cycles_of(spec_.untilize_row);
+    work_.compute_cycles = untilize_cycles(share.cols);
     work_.write_cycles =
         moved(out().place(), valid, as_double(rows.page_bytes().value) * width, padded ? 1 : valid);
 }
@@ -261,8 +275,11 @@ void Builder::norm() {
     // The reader writes the tiles that sums are scaled with before anything else.
     work_.once_cycles = kScaleTiles * cycles_of(spec_.fill_tile);
     if (kind == KernelKind::Softmax) {
+        // A mask hides the padding of a row: its reader writes a tile, one more pass adds it.
+        const bool padded = first().spec.shape.cols() % kTileSide != 0;
+        if (padded) work_.once_cycles += cycles_of(spec_.fill_tile);
         pages(per_core(all_tile_rows(first().spec)) * first().spec.tile_cols(),
-              kSoftmaxPasses * pass + 2 * cycles_of(spec_.slow_sfpu_tile));
+              (kSoftmaxPasses + (padded ? 1 : 0)) * pass + 2 * cycles_of(spec_.slow_sfpu_tile));
         return;
     }
     if (!is_sharded(first())) {
@@ -350,7 +367,57 @@ void Builder::reduce() {
     work_.write_cycles = 0;  // one page of many read
 }
 
-const std::array<std::pair<KernelKind, void (Builder::*)()>, 30> Builder::kParts{{
+// A tile of the sums so far, and the next slice's.
+void Builder::accumulate() {
+    const std::int64_t slices = first().spec.shape[0];
+    pages(per_core(first().pages() / slices) * slices, 2 * fpu());
+}
+
+void Builder::elements() {
+    work_.compute_cycles = kElementCycles * as_double(per_core(out().spec.shape.elements()));
+}
+
+// Rows of tiles are read, untilized and left in the shard; rows come a few at a time.
+void Builder::padded_slice() {
+    const Share share = share_of(out(), question_.cores);
+    work_.dram_read = out().moved;
+    if (first().spec.layout == tensor::Layout::Tile) {
+        work_.steps = share.rows;
+        const auto cols = as_double(share.cols);
+        work_.read_cycles = moved(first().place(), cols, page_of(first()), cols);
+        work_.compute_cycles = untilize_cycles(share.cols);
+        return;
+    }
+    const double row = page_of(out()) * as_double(share.cols) / as_double(out().spec.tile_cols());
+    const double rows = as_double(share.rows * kTileSide);
+    work_.read_cycles = moved(first().place(), rows, row, std::max(1.0, kRowBatch / row));
+}
+
+void Builder::slice_write() {
+    const Share share = share_of(first(), question_.cores);
+    if (out().place() == Place::Dram) work_.dram_written = first().moved;
+    const auto cols = as_double(share.cols);
+    if (first().spec.layout == tensor::Layout::Tile) {
+        work_.steps = share.rows;
+        work_.write_cycles = moved(out().place(), cols, page_of(first()), cols);
+        return;
+    }
+    const double row = page_of(first()) * cols / as_double(first().spec.tile_cols());
+    const double rows = as_double(share.rows * kTileSide);
+    work_.write_cycles = moved(out().place(), rows, row, std::max(1.0, kRowBatch / row));
+}
+
+// Tiles are untilized first; then every core fetches its rows in runs as long as its shard.
+void Builder::halo() {
+    const Share share = share_of(first(), question_.cores);
+    const bool tiles = first().spec.layout == tensor::Layout::Tile;
+    work_.steps = tiles ? share.rows : 1;
+    if (tiles) work_.compute_cycles = untilize_cycles(share.cols);
+    const double bytes = as_double(per_core(out().moved.value));
+    work_.once_cycles = moved(Place::L1, 1, bytes, 1);
+}
+
+const std::array<std::pair<KernelKind, void (Builder::*)()>, 35> Builder::kParts{{
     {KernelKind::Copy, &Builder::copy},
     {KernelKind::Move, &Builder::shards},
     {KernelKind::Reshard, &Builder::shards},
@@ -381,6 +448,11 @@ const std::array<std::pair<KernelKind, void (Builder::*)()>, 30> Builder::kParts
     {KernelKind::UpdateCache, &Builder::update},
     {KernelKind::Reduce, &Builder::reduce},
     {KernelKind::Choose, &Builder::choose},
+    {KernelKind::Accumulate, &Builder::accumulate},
+    {KernelKind::PaddedSlice, &Builder::padded_slice},
+    {KernelKind::SliceWrite, &Builder::slice_write},
+    {KernelKind::Elements, &Builder::elements},
+    {KernelKind::Halo, &Builder::halo},
 }};
 
 KernelWork Builder::build() {

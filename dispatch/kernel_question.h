@@ -44,6 +44,11 @@ enum class KernelKind {
     Softmax,
     UpdateCache,  // one row of a cache, a core per user
     Reduce,       // sum over an outer axis
+    Accumulate,   // running sums over the first axis, slice by slice
+    PaddedSlice,  // rows or tiles of DRAM cut out into rows of a shard
+    SliceWrite,   // rows or tiles of a shard written into a larger tensor
+    Elements,     // a permutation of single elements
+    Halo,         // a shard as rows, with those of neighbours that a window reaches
     Choose        // scores, the largest of them, their weights
 };
 

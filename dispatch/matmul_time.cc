@@ -67,13 +67,17 @@ core::Bytes buffers(const MatmulSpecs& specs, const MatmulBlocks& blocks) {
            tensor::tile_bytes(tensor::DType::BFloat16) * out;
 }
 
-/// L1 of one core that operands leave for circular buffers.
+/// L1 of one core that operands leave for circular buffers. Activations that do not fit are not
+/// there as a whole: windows of a convolution are put together block by block.
 core::Bytes free_l1(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::ChipSpec& chip) {
-    core::Bytes held;
-    if (!in_dram(plan.inputs, 0)) held += specs.x.bytes();
-    if (!in_dram(plan.outputs, 0)) held += specs.out.bytes();
-    return chip.l1.size - chip.l1.unreserved_base -
-           core::Bytes{ceil_div(held.value, plan.grid.cores())};
+    const auto per_core = [&](core::Bytes bytes) {
+        return core::Bytes{ceil_div(bytes.value, std::int64_t{plan.grid.cores()})};
+    };
+    const core::Bytes out = in_dram(plan.outputs, 0) ? core::Bytes{} : specs.out.bytes();
+    const core::Bytes x = in_dram(plan.inputs, 0) ? core::Bytes{} : specs.x.bytes();
+    const core::Bytes usable = chip.l1.size - chip.l1.unreserved_base;
+    const core::Bytes left = usable - per_core(out + x);
+    return left.value > 0 ? left : usable - per_core(out);
 }
 
 /// is_narrow_shape: long strips are dealt over all cores along their length.
@@ -170,22 +174,50 @@ double feed_cycles(Delivery delivery, double place_rate, const mesh::ChipSpec& c
     return cycles > 0 ? cycles : 1 / neighbour;
 }
 
-struct FeedCycles {
-    double x = 0;
-    double weight = 0;
-};
+/// Cycles of a small multicast from one of the cores to a row, a column or all of them.
+double multicast_latency(Multicast multicast, std::size_t input, mesh::Grid grid,
+                         const mesh::ChipSpec& chip) {
+    mesh::NocTraffic traffic;
+    traffic.op = mesh::NocOp::MulticastLinked;
+    traffic.size = core::Bytes{64};
+    traffic.sender = mesh::NocSender::AmongTargets;
+    traffic.targets = grid;
+    if (multicast == Multicast::Both) {
+        traffic.targets = input == 0 ? mesh::Grid{grid.x, 1} : mesh::Grid{1, grid.y};
+    }
+    return static_cast<double>(mesh::noc_time(chip.kernels->noc, traffic).total().value);
+}
 
-FeedCycles feed_per_tile(const MatmulSpecs& specs, const KernelPlan& plan,
-                         const mesh::ChipSpec& chip, const MatmulBlocks& blocks) {
-    const double reader = chip.kernels->matmul.reader_bytes_per_cycle;
+/// Cycles until a block of one operand has come: a read and its barrier, then a multicast, which
+/// waits for the cores it goes to; the other operand comes meanwhile.
+double feed_of_block(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::ChipSpec& chip,
+                     const MatmulBlocks& blocks) {
+    const mesh::MatmulSpec& spec = chip.kernels->matmul;
     const Delivery sent = blocks.hops > 0 ? Delivery::Chain : Delivery::Multicast;
-    const auto cycles = [&](std::size_t input, Multicast alone, const tensor::Spec& spec) {
-        const Delivery delivery = blocks.multicast == alone ? Delivery::Own : sent;
-        const double rate = in_dram(plan.inputs, input) ? reader : 0;
-        const auto tile = static_cast<double>(tensor::tile_bytes(spec.dtype).value);
-        return tile * feed_cycles(delivery, rate, chip);
+    const auto cycles = [&](std::size_t input, Multicast alone, const tensor::Spec& operand,
+                            std::int64_t tiles) {
+        const bool own = blocks.multicast == alone || plan.grid.cores() == 1;
+        const Delivery delivery = own ? Delivery::Own : sent;
+        const bool dram = in_dram(plan.inputs, input);
+        const auto read =
+            static_cast<double>(dram ? chip.kernels->stream.dram_latency.value : std::int64_t{0});
+        const double send = delivery == Delivery::Multicast
+                                ? multicast_latency(blocks.multicast, input, plan.grid, chip)
+                                : 0;
+        const core::Bytes bytes = tensor::tile_bytes(operand.dtype) * (tiles * blocks.block_depth);
+        return read + send +
+               static_cast<double>(bytes.value) *
+                   feed_cycles(delivery, dram ? spec.reader_bytes_per_cycle : 0, chip);
     };
-    return {cycles(0, Multicast::Weight, specs.x), cycles(1, Multicast::Activations, specs.weight)};
+    return std::max(cycles(0, Multicast::Weight, specs.x, blocks.block_rows),
+                    cycles(1, Multicast::Activations, specs.weight, blocks.block_cols));
+}
+
+/// Cycles of a block of K beside its products: the sums so far go through the core like a tile of
+/// an eltwise op, unless the packer adds them up in L1 while the next products are made.
+double partial_cycles(const KernelPlan& plan, const mesh::ChipSpec& chip) {
+    if (plan.partial_sums == PartialSums::InL1) return 0;
+    return static_cast<double>(chip.eltwise_tile_cycles);
 }
 
 // A tile product takes its fidelity phases, or what the unpacker needs to bring in a tile; blocks
@@ -200,14 +232,13 @@ Passes passes(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::Chip
         static_cast<double>(chip.tile_cycles[static_cast<std::size_t>(plan.fidelity)]);
     const double product =
         std::max(phases * spec.product_factor, tile / spec.unpack_bytes_per_cycle);
-    const double compute = static_cast<double>(blocks.block_rows * blocks.block_cols) * product;
-    const auto latency = static_cast<double>(chip.kernels->stream.dram_latency.value);
-    const FeedCycles tiles = feed_per_tile(specs, plan, chip, blocks);
-    const double feed = latency / static_cast<double>(blocks.block_depth) +
-                        std::max(static_cast<double>(blocks.block_rows) * tiles.x,
-                                 static_cast<double>(blocks.block_cols) * tiles.weight);
+    const auto depth = static_cast<double>(blocks.block_depth);
+    const double compute = static_cast<double>(blocks.block_rows * blocks.block_cols) *
+                           (depth * product + partial_cycles(plan, chip));
+    const double feed = feed_of_block(specs, plan, chip, blocks);
     const double both = std::cbrt(compute * compute * compute + feed * feed * feed);
-    const auto steps = static_cast<double>(blocks.batches * blocks.passes() * specs.depth_tiles());
+    const auto steps = static_cast<double>(blocks.batches * blocks.passes()) *
+                       std::ceil(static_cast<double>(specs.depth_tiles()) / depth);
     return {compute * steps, feed * steps, both * steps};
 }
 
@@ -226,6 +257,13 @@ core::Picoseconds loaded(double cycles, const mesh::ChipSpec& chip) {
                           core::Hertz{std::llround(clock)});
 }
 
+/// All cores write their last blocks at once.
+core::Picoseconds write_time(const MatmulSpecs& specs, const mesh::ChipSpec& chip) {
+    const core::Picoseconds full = specs.out.bytes() / chip.dram.interleaved;
+    return core::Picoseconds{
+        std::llround(static_cast<double>(full.count()) / chip.kernels->matmul.write_share)};
+}
+
 OpTime grid_time(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::ChipSpec& chip,
                  const MatmulBlocks& blocks) {
     const Passes cycles = passes(specs, plan, chip, blocks);
@@ -236,9 +274,9 @@ OpTime grid_time(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::C
     }
     // Only the write of a batch's last block has nothing to hide behind.
     core::Picoseconds alone =
-        chip.kernels->matmul.start + loaded(fill_cycles(specs, chip, blocks), chip);
+        chip.kernels->stream.start + loaded(fill_cycles(specs, chip, blocks), chip);
     if (in_dram(plan.outputs, 0)) {
-        alone += specs.out.bytes() / chip.kernels->matmul.write / blocks.passes();
+        alone += write_time(specs, chip) / blocks.passes();
     }
     OpTime time{.compute = alone + loaded(cycles.compute, chip),
                 .dram = alone + read / chip.dram.interleaved,

@@ -14,9 +14,8 @@ MatmulSpec read_matmul(Section section) {
     matmul.unpack_bytes_per_cycle = section.real("unpack_bytes_per_cycle", 1, 1e4);
     matmul.feed_bytes_per_cycle = section.real("feed_bytes_per_cycle", 1, 1e4);
     matmul.reader_bytes_per_cycle = section.real("reader_bytes_per_cycle", 1, 1e4);
-    matmul.write = rate(section, "write_gb_per_s");
+    matmul.write_share = section.real("write_share", 0.01, 1);
     matmul.bank_share = section.real("bank_share", 0.01, 1);
-    matmul.start = time(section, "start_us");
     section.finish();
     return matmul;
 }

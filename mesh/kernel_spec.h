@@ -20,9 +20,8 @@ struct MatmulSpec {
     double unpack_bytes_per_cycle = 1;  // of one operand's tiles into the matrix unit
     double feed_bytes_per_cycle = 1;    // tiles multicast along a row or column of cores
     double reader_bytes_per_cycle = 1;  // tiles of interleaved DRAM into one core, block by block
-    core::BytesPerSecond write;         // all cores writing their outputs to interleaved DRAM
+    double write_share = 1;             // of interleaved DRAM, by all cores writing their outputs
     double bank_share = 1;              // of DramSpec::sharded, by one matmul core per bank
-    core::Picoseconds start;            // filling and draining: what no block of K accounts for
 };
 
 /// What changed with the software's date. Keys of LaunchKernelSpec::releases: "2025", "2026-05",

@@ -59,10 +59,14 @@ constexpr std::array kKernels{
     KnownKernel{"LayerNorm", "norm", KernelKind::LayerNorm},
     KnownKernel{"Softmax", "softmax", KernelKind::Softmax},
     KnownKernel{"FastReduceNC", "eltwise", KernelKind::Reduce},
+    KnownKernel{"Accumulation", "eltwise", KernelKind::Accumulate},
+    KnownKernel{"PaddedSlice", "reshard", KernelKind::PaddedSlice},
+    KnownKernel{"SliceWrite", "reshard", KernelKind::SliceWrite},
+    KnownKernel{"Halo", "halo", KernelKind::Halo},
 };
 
-constexpr std::array<std::string_view, 4> kMatmuls{"Matmul", "MinimalMatmul", "MinimalMatmulOp",
-                                                   "SparseMatmul"};
+constexpr std::array<std::string_view, 5> kMatmuls{"Matmul", "MinimalMatmul", "MinimalMatmulOp",
+                                                   "SparseMatmul", "Conv2d"};
 constexpr std::array<std::string_view, 10> kSlowFunctions{
     "ERF", "GELU", "SILU", "EXP", "TANH", "SIGMOID", "LOG", "SQRT", "RSQRT", "RECIP"};
 
@@ -195,6 +199,8 @@ KernelKind kind_of(const KnownKernel& known, const Fields& fields) {
     if (known.kind == KernelKind::Move && !sharded) return KernelKind::Copy;
     if (known.kind == KernelKind::Unary && is_slow(fields)) return KernelKind::SlowUnary;
     if (known.name == "Concat" && sharded) return KernelKind::Reshard;
+    const bool rows = fields.out.spec.layout == tensor::Layout::RowMajor;
+    if (known.kind == KernelKind::Permute && rows) return KernelKind::Elements;
     if (known.name == "Transpose" && says("::HC")) return KernelKind::SwapRows;
     if (known.name == "Transpose" && says("::CN")) return KernelKind::Copy;
     if (known.kind == KernelKind::LayerNorm && says("RMSNORM")) return KernelKind::RmsNorm;
@@ -209,6 +215,7 @@ dispatch::KernelQuestion question_of(const KnownKernel& known, Fields fields) {
         question.out.spec = question.in[0].spec;
         question.out.moved = question.in[0].moved;
     }
+    if (known.kind == KernelKind::SliceWrite) question.in.resize(1);
     if (known.kind == KernelKind::EmbeddingRows) question.in.back().moved = question.out.moved;
     // The spec of what is split: all of its columns, in as many rows of tiles.
     if (known.name == "NlpCreateHeads") {
@@ -264,7 +271,19 @@ dispatch::MatmulQuestion matmul_of(const Fields& fields, mesh::Fidelity fidelity
     question.activations = fields.in[0].memory.type;
     question.output = fields.out.memory.type;
     question.grid = grid;
-    const bool tuned = fields.attributes.find("ProgramConfig") != std::string::npos;
+    if (fields.in.size() > 2) question.bias = fields.in[2].spec.dtype;
+    if (fields.attributes.find("packer_l1_acc=0") != std::string::npos) {
+        question.partial_sums = dispatch::PartialSums::ReadBack;
+    }
+    question.heads = fields.padded[1].outer();
+    if (question.heads > 1) question.m = fields.padded[0][-2];
+    const bool windows = fields.op == "Conv2d";
+    if (windows) {  // as many rows as come out, as deep as the weight is
+        question.m = fields.out.spec.shape.rows();
+        question.k = fields.padded[1][-2];
+        question.rows = dispatch::ActivationRows::Windows;
+    }
+    const bool tuned = windows || fields.attributes.find("ProgramConfig") != std::string::npos;
     question.tuning = fields.op.starts_with("Minimal") ? dispatch::MatmulTuning::Minimal
                       : tuned                          ? dispatch::MatmulTuning::Tuned
                                                        : dispatch::MatmulTuning::OutOfBox;
@@ -273,7 +292,8 @@ dispatch::MatmulQuestion matmul_of(const Fields& fields, mesh::Fidelity fidelity
 
 void ask_matmul(AskedRow& row, const core::CsvRecord& record, const Fields& fields,
                 const mesh::ChipSpec& chip) {
-    row.group = "matmul";
+    const bool windows = fields.op == "Conv2d";
+    row.group = windows ? "convolution" : "matmul";
     if (fields.in.size() < 2) {
         row.skipped = "a matmul of one operand";
         return;
@@ -281,12 +301,8 @@ void ask_matmul(AskedRow& row, const core::CsvRecord& record, const Fields& fiel
     const tensor::Shape& x = fields.padded[0];
     const tensor::Shape& weight = fields.padded[1];
     const auto fidelity = parse_fidelity(record.text("math_fidelity"));
-    if (x[-1] != weight[-2] || !fidelity) {
+    if ((!windows && x[-1] != weight[-2]) || !fidelity) {
         row.skipped = "a matmul without its sizes or fidelity";
-        return;
-    }
-    if (weight.outer() > 1) {
-        row.skipped = "a product per head: no op of this runtime";
         return;
     }
     const dispatch::MatmulQuestion question = matmul_of(
@@ -348,12 +364,7 @@ void ask_kernel(AskedRow& row, const Fields& fields, const mesh::ChipSpec& chip)
         std::find_if(kKernels.begin(), kKernels.end(),
                      [&](const KnownKernel& kernel) { return kernel.name == fields.op; });
     if (known == kKernels.end()) {
-        row.skipped = "no op of language models: " + fields.op;
-        return;
-    }
-    const bool rows = fields.out.spec.layout == tensor::Layout::RowMajor;
-    if (known->kind == KernelKind::Permute && rows) {
-        row.skipped = "a permutation of single elements";
+        row.skipped = "the row does not say its groups, window or scale: " + fields.op;
         return;
     }
     row.group = std::string(known->group);

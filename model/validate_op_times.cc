@@ -98,7 +98,7 @@ Calls product(std::int64_t m, std::int64_t k, std::int64_t n, DType weight, mesh
     question.weight = weight;
     question.fidelity = weight == DType::BFloat4_b ? mesh::Fidelity::LoFi : mesh::Fidelity::HiFi2;
     question.grid = grid;
-    question.tuning = dispatch::MatmulTuning::Tuned;
+    question.tuning = dispatch::MatmulTuning::OutOfBox;
     return {1, question};
 }
 

@@ -61,7 +61,10 @@ def links(path):
         if not entry:
             continue
         comment = entry[3] or ""
-        if default and not re.search(r"CCL_bandwidth|\.hpp|payload of C", comment):
+        if comment.startswith("as "):
+            yield entry[1], entry[2], "taken over"
+            continue
+        if default and not re.search(r"CCL_bandwidth|\.hpp|payload of C|; G$", comment):
             yield entry[1], entry[2], "guess" if comment.startswith("GUESS") else default
         else:
             yield entry[1], entry[2], kind_of(comment)

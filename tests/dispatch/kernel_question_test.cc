@@ -119,6 +119,38 @@ TEST(KernelQuestion, a_row_that_is_added_to_all_rows_is_written_out_by_the_core_
     EXPECT_GT(us(add, chip), whole);
 }
 
+TEST(KernelQuestion, running_sums_go_slice_by_slice) {
+    // 12 slices of 16 tiles on 16 cores: a tile of each in turn.
+    const mesh::ChipSpec chip = p150();
+    const auto slices = [](std::int64_t count) {
+        return operand({{count, 1, 64, 256}, tensor::DType::BFloat16, tensor::Layout::Tile}, kDram);
+    };
+    const KernelQuestion sums = question(KernelKind::Accumulate, slices(12), slices(12), 16);
+    EXPECT_EQ(kernel_work(sums, chip).steps, 12);
+    EXPECT_LT(us(question(KernelKind::Accumulate, slices(6), slices(6), 16), chip), us(sums, chip));
+}
+
+TEST(KernelQuestion, a_slice_into_shards_reads_no_more_than_it_keeps) {
+    const mesh::ChipSpec chip = p150();
+    const auto shard = rows(6400, 256, sharded(MemoryLayout::HeightSharded, 20));
+    const KernelQuestion narrow = question(KernelKind::PaddedSlice, rows(25600, 256), shard, 20);
+    const KernelQuestion wide = question(KernelKind::PaddedSlice, rows(51200, 256), shard, 20);
+    EXPECT_EQ(kernel_work(narrow, chip).dram_read, shard.moved);
+    EXPECT_EQ(us(narrow, chip), us(wide, chip));
+    EXPECT_GT(us(question(KernelKind::PaddedSlice, rows(25600, 256),
+                          rows(12800, 256, sharded(MemoryLayout::HeightSharded, 20)), 20),
+                 chip),
+              us(narrow, chip));
+}
+
+TEST(KernelQuestion, padding_of_a_softmax_is_masked_by_one_more_pass) {
+    const mesh::ChipSpec chip = n150();
+    const auto softmax = [&](std::int64_t cols) {
+        return us(question(KernelKind::Softmax, tiles(32, cols), tiles(32, cols), 1), chip);
+    };
+    EXPECT_GT(softmax(63), softmax(64));
+}
+
 TEST(KernelQuestion, published_kernels_of_blackhole_are_near) {
     // tenstorrent/tt-perf-report: tests/data/bh20_oft.csv, 20 cores.
     const mesh::ChipSpec chip = p150();

@@ -60,17 +60,51 @@ TEST(ValidateOpProfiles, a_cast_to_integers_takes_longer_than_one_between_floats
     EXPECT_GT(slow.predicted_value, 1.5 * quick.predicted_value);
 }
 
-TEST(ValidateOpProfiles, what_no_language_model_runs_is_skipped_with_its_name) {
-    EXPECT_EQ(only(row("HaloDeviceOperation", kTiles, kTiles)).why,
-              "no op of language models: Halo");
+TEST(ValidateOpProfiles, what_a_row_does_not_say_enough_about_is_skipped_with_its_name) {
+    EXPECT_EQ(only(row("GroupNormDeviceOperation", kTiles, kTiles)).why,
+              "the row does not say its groups, window or scale: GroupNorm");
 }
 
-TEST(ValidateOpProfiles, a_product_per_head_is_skipped) {
-    const std::string heads = "1[1]x12[12]x32[19]x64[64] TILE BFLOAT16 DRAM_INTERLEAVED";
-    const std::string keys = "1[1]x12[12]x64[64]x32[19] TILE BFLOAT16 DRAM_INTERLEAVED";
-    const std::string text = "Blackhole,blackhole,Matmul,HiFi4,1,64," + heads + "," + keys + ",," +
-                             heads + ",,15969,ns\n";
-    EXPECT_EQ(only(text).why, "a product per head: no op of this runtime");
+TEST(ValidateOpProfiles, a_product_per_head_takes_all_heads_one_after_the_other) {
+    const auto product = [](const std::string& heads) {
+        const std::string head = "1[1]x" + heads + "x32[19]x64[64] TILE BFLOAT16 DRAM_INTERLEAVED";
+        const std::string keys = "1[1]x" + heads + "x64[64]x32[19] TILE BFLOAT16 DRAM_INTERLEAVED";
+        return only("Blackhole,blackhole,Matmul,HiFi4,1,64," + head + "," + keys + ",," + head +
+                    ",,15969,ns\n");
+    };
+    const double one = product("1[1]").predicted_value;
+    const double two = product("2[2]").predicted_value;
+    const double twelve = product("12[12]").predicted_value;
+    EXPECT_GT(two, one);
+    EXPECT_NEAR(twelve - one, 11 * (two - one), 1e-4);
+}
+
+TEST(ValidateOpProfiles, sums_that_are_read_back_and_a_bias_take_longer) {
+    // Two blocks of K or more: without packer_l1_acc the sums so far go through the cores again.
+    const auto matmul = [](const std::string& bias, const std::string& accumulate) {
+        const std::string weight = "1[1]x1[1]x256[256]x256[256] TILE BFLOAT8_B DRAM_INTERLEAVED";
+        return only("Blackhole 20 cores,blackhole,Matmul,LoFi,20,20," + std::string(kTiles) + "," +
+                    weight + "," + bias + "," + kTiles + ",packer_l1_acc=" + accumulate +
+                    ",46966,ns\n")
+            .predicted_value;
+    };
+    const std::string bias = "1[1]x1[1]x32[1]x256[256] TILE BFLOAT8_B DRAM_INTERLEAVED";
+    EXPECT_GT(matmul("", "0"), matmul("", "1"));
+    EXPECT_GT(matmul(bias, "1"), matmul("", "1"));
+}
+
+TEST(ValidateOpProfiles, a_convolution_is_as_deep_as_its_weight_and_tilizes_its_rows) {
+    const std::string rows = "1[1]x1[1]x43840[43840]x64[64] ROW_MAJOR BFLOAT16 L1_HEIGHT_SHARDED";
+    const std::string out = "1[1]x1[1]x30720[30720]x64[64] TILE BFLOAT16 L1_HEIGHT_SHARDED";
+    const auto window = [&](const std::string& depth) {
+        const std::string weight = "1[1]x1[1]x" + depth + "x64[64] TILE BFLOAT8_B DRAM_INTERLEAVED";
+        const JudgedRow judged =
+            only("Blackhole 20 cores,blackhole,Conv2dDeviceOperation,HiFi2,20,20," + rows + "," +
+                 weight + ",," + out + ",packer_l1_acc=0,131014,ns\n");
+        EXPECT_EQ(judged.group, "convolution");
+        return judged.predicted_value;
+    };
+    EXPECT_GT(window("576[576]"), 2 * window("64[64]"));
 }
 
 TEST(ValidateOpProfiles, sizes_that_are_none_are_refused_with_their_place) {

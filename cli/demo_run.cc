@@ -81,7 +81,12 @@ model::Reference open_reference(const DemoOptions& options) {
 TokenRows encoded(const std::vector<std::string>& texts, const DemoOptions& options,
                   const Demo& demo, const model::Tokenizer& tokenizer,
                   const model::Config& config) {
-    TokenRows prompts = encode_prompts(texts, demo.users(), tokenizer, config, options.model.model);
+    // model_config.py, encode_prompt: where there is no template the text itself is encoded.
+    const auto chat = options.instruct == 1
+                          ? model::ChatTemplate::find(tokenizer, options.model.model)
+                          : std::nullopt;
+    TokenRows prompts = encode_prompts(texts, demo.users(), tokenizer, config, options.model.model,
+                                       chat ? &*chat : nullptr);
     clip(prompts, demo, config);
     return prompts;
 }

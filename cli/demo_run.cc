@@ -37,8 +37,9 @@ std::vector<std::string> prompts_of(const DemoOptions& options, const Demo& demo
             .hint("the prompts that ship with the program are short questions");
     }
     const auto shipped = world.catalog.folder / "software" / "demo_prompts.json";
-    return read_prompts(options.input_prompts.empty() ? shipped.string() : options.input_prompts,
-                        options.instruct == 1 ? ContextStyle::Instruct : ContextStyle::Plain);
+    return read_prompts(
+        options.input_prompts.empty() ? shipped.string() : options.input_prompts,
+        options.instruct.value_or(1) == 1 ? ContextStyle::Instruct : ContextStyle::Plain);
 }
 
 Measurements measure(const model::GenerateReport& report, const TokenRows& prompts) {

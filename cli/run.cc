@@ -193,7 +193,7 @@ std::optional<model::ChatTemplate> chat_of(const RunOptions& options,
     if (chat) return chat;
     throw core::Error::mismatch(
         "--instruct", core::printable(options.model.model),
-        "a tokenizer with the special tokens of a known family (" + model::chat_families() + ")",
+        "a chat_template beside the tokenizer, or special tokens of " + model::chat_families(),
         "none of them")
         .hint("without --instruct the prompt is continued as it is");
 }
@@ -288,7 +288,7 @@ Verb make_run(CLI::App& app, const World& world) {
     verb->add_flag("--prefix-caching", options->prefix_caching,
                    "Users whose prompts begin alike share the cached blocks (needs --block-size)");
     verb->add_flag("--instruct", options->instruct,
-                   "Put the prompt as a user's turn, as the model's family writes it");
+                   "Put the prompt as a user's turn in the model's chat template");
     verb->add_flag("--clip", options->clip, "Keep the end of a prompt that does not fit");
     verb->footer(
         "Example: tessera run models/tiny-shakespeare --mesh t3k --prompt \"ROMEO:\" "

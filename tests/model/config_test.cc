@@ -263,14 +263,15 @@ TEST(Config, unknown_activations_and_dtypes_are_errors) {
 }
 
 TEST(Config, a_llama_the_runtime_cannot_compute_is_told_apart) {
-    // Every activation and the biases of feed-forwards are computed, that of wo is not.
+    // Every activation and bias is computed, proportional rotary positions are not.
     EXPECT_EQ(support(parse(llama_8b())), model::Support::Runs);
     EXPECT_EQ(support(parse(with("/hidden_act", "gelu"))), model::Support::Runs);
     EXPECT_EQ(support(parse(with("/mlp_bias", true))), model::Support::Runs);
-    const Config config = parse(with("/attention_bias", true));
+    EXPECT_EQ(support(parse(with("/attention_bias", true))), model::Support::Runs);
+    const Config config = parse(with("/rope_scaling", {{"rope_type", "proportional"}}));
     EXPECT_EQ(support(config), model::Support::SizesOnly);
     EXPECT_PRED2(contains, message_of<Error>([&] { require_runs(config, "config.json"); }),
-                 "got \"LlamaForCausalLM\" with a bias or activation");
+                 "got \"LlamaForCausalLM\" with parts that are not");
 }
 
 TEST(Config, layers_of_a_uniform_model_are_alike) {

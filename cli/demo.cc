@@ -176,7 +176,8 @@ void add_behaviour(CLI::App& verb, DemoOptions& options) {
                     "JSON list of {prompt, context (a file), max_length (characters)}")
         ->type_name("FILE");
     verb.add_option("--instruct", options.instruct,
-                    "1: a context is put before its prompt, 0: the context alone is continued")
+                    "1: a context is put before its prompt and both in the model's chat "
+                    "template, 0: the context alone is continued")
         ->check(CLI::IsMember({0, 1}));
     verb.add_option("--sampling_params", options.sampling_params,
                     R"({"temperature": 0, "top_p": 0.08})")

@@ -37,8 +37,9 @@ std::vector<std::string> prompts_of(const DemoOptions& options, const Demo& demo
             .hint("the prompts that ship with the program are short questions");
     }
     const auto shipped = world.catalog.folder / "software" / "demo_prompts.json";
-    return read_prompts(options.input_prompts.empty() ? shipped.string() : options.input_prompts,
-                        options.instruct == 1 ? ContextStyle::Instruct : ContextStyle::Plain);
+    return read_prompts(
+        options.input_prompts.empty() ? shipped.string() : options.input_prompts,
+        options.instruct.value_or(1) == 1 ? ContextStyle::Instruct : ContextStyle::Plain);
 }
 
 Measurements measure(const model::GenerateReport& report, const TokenRows& prompts) {
@@ -81,7 +82,12 @@ model::Reference open_reference(const DemoOptions& options) {
 TokenRows encoded(const std::vector<std::string>& texts, const DemoOptions& options,
                   const Demo& demo, const model::Tokenizer& tokenizer,
                   const model::Config& config) {
-    TokenRows prompts = encode_prompts(texts, demo.users(), tokenizer, config, options.model.model);
+    // model_config.py, encode_prompt: where there is no template the text itself is encoded.
+    const auto chat = options.instruct == 1
+                          ? model::ChatTemplate::find(tokenizer, options.model.model)
+                          : std::nullopt;
+    TokenRows prompts = encode_prompts(texts, demo.users(), tokenizer, config, options.model.model,
+                                       chat ? &*chat : nullptr);
     clip(prompts, demo, config);
     return prompts;
 }

@@ -10,6 +10,7 @@
 #include "cli/setup.h"
 #include "core/error.h"
 #include "model/evaluate.h"
+#include "model/rope.h"
 
 namespace cli {
 namespace {
@@ -85,9 +86,11 @@ Answer act(const EvalOptions& options, const World& world) {
     const Setup setup = set_up(asked, world);
     const model::Config& config = setup.config;
     const model::Reference reference = model::Reference::open(options.reference);
-    const std::int64_t context = options.model.context > 0
-                                     ? options.model.context
-                                     : core::round_up(reference.positions(), std::int64_t{32});
+    const std::int64_t context =
+        options.model.context > 0
+            ? options.model.context
+            : model::context_of_run(config, core::round_up(reference.positions(), std::int64_t{32}),
+                                    reference.positions());
     if (reference.positions() > config.max_position_embeddings || reference.positions() > context) {
         throw core::Error::mismatch(
             options.reference, "input_ids",

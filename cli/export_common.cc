@@ -11,7 +11,11 @@ constexpr std::int32_t kMostChips = 8;
 
 // Device operations of tenstorrent/tt-metal ttnn/cpp/ttnn/operations/ccl and experimental/ccl, as
 // tenstorrent/tt-perf-report tests/test_classify_operation.py lists them.
-std::string collective_code(ccl::Kind kind) {
+std::string collective_code(const dispatch::CollectiveCommand& command) {
+    using Form = dispatch::CollectiveCommand::Form;
+    if (command.form == Form::Dispatch) return "AllToAllDispatch";
+    if (command.form == Form::Combine) return "AllToAllCombine";
+    const ccl::Kind kind = command.collective.kind;
     switch (kind) {
         case ccl::Kind::AllGather:
             return "AllGatherAsync";
@@ -37,7 +41,7 @@ void add_step(std::vector<const model::RecordedStep*>& steps, const model::Recor
 
 std::string op_code(const dispatch::Command& command) {
     if (const auto* collective = std::get_if<dispatch::CollectiveCommand>(&command.body)) {
-        return collective_code(collective->collective.kind);
+        return collective_code(*collective);
     }
     const auto& op = std::get<dispatch::OpCommand>(command.body).op;
     // tt-perf-report knows it by its full name.

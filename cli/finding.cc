@@ -66,7 +66,7 @@ Finding find(const CheckOptions& options, const World& world, const model::Confi
     const model::DeploymentOptions deployment = deployment_options(asked, setup, finding.context);
     if (depth == Depth::Full) look_elsewhere(finding, deployment, systems, asked.threads);
     // What only the real stack refuses can be planned all the same.
-    if (!model::split_problems(setup.config, setup.group()).empty()) return finding;
+    if (!model::split_problems(setup.config, setup.group(), asked.software).empty()) return finding;
     finding.fit = model::fit(setup.config, setup.precision, setup.group(), deployment,
                              finding.smallest ? &*finding.smallest : nullptr);
     if (depth == Depth::Full) {

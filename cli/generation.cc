@@ -101,12 +101,13 @@ std::vector<std::string> read_prompts(const std::string& file, ContextStyle styl
 
 TokenRows encode_prompts(const std::vector<std::string>& texts, std::int64_t users,
                          const model::Tokenizer& tokenizer, const model::Config& config,
-                         const std::string& model) {
+                         const std::string& model, const model::ChatTemplate* chat) {
     core::require(!texts.empty(), "there is a prompt to deal");
     TokenRows encoded;
     for (const std::string& text : texts) {
         if (static_cast<std::int64_t>(encoded.size()) == users) break;
-        encoded.push_back(tokenizer.encode(text, model::AddSpecial::Yes));
+        encoded.push_back(chat != nullptr ? chat->encode(tokenizer, text)
+                                          : tokenizer.encode(text, model::AddSpecial::Yes));
         check_prompt(encoded.back(), config, model);
     }
     const std::size_t different = encoded.size();

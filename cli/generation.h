@@ -14,6 +14,7 @@
 #include "cli/options.h"
 #include "cli/setup.h"
 #include "core/error.h"
+#include "model/chat_template.h"
 #include "model/generate.h"
 #include "model/tokenizer.h"
 
@@ -33,10 +34,10 @@ enum class ContextStyle { Instruct, Plain };
 std::vector<std::string> read_prompts(const std::string& file, ContextStyle style);
 
 /// Token ids of `users` users, to whom the texts are dealt cyclically. Throws core::Error when the
-/// tokenizer gives no token or one beyond the vocabulary.
+/// tokenizer gives no token or one beyond the vocabulary. `chat` puts them as turns of a user.
 TokenRows encode_prompts(const std::vector<std::string>& texts, std::int64_t users,
                          const model::Tokenizer& tokenizer, const model::Config& config,
-                         const std::string& model);
+                         const std::string& model, const model::ChatTemplate* chat = nullptr);
 
 std::int64_t longest(const TokenRows& prompts);
 std::int64_t shortest(const TokenRows& prompts);

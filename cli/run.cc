@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/format.h"
 #include "model/generate.h"
+#include "model/rope.h"
 #include "model/tokenizer.h"
 
 namespace cli {
@@ -30,6 +31,7 @@ struct RunOptions {
     std::string sampling_place;  // "host", "device"; empty: tokens are taken in no time
     bool clip = false;
     bool prefix_caching = false;
+    bool instruct = false;
 };
 
 using Clock = std::chrono::steady_clock;
@@ -39,9 +41,11 @@ std::int64_t choose_context(const RunOptions& options, const model::Config& conf
                             TokenRows& prompts) {
     const std::int64_t prompt = longest(prompts);
     const std::int64_t needed = prompt + options.max_new_tokens;
-    const std::int64_t wanted = options.model.context > 0
-                                    ? options.model.context
-                                    : std::max<std::int64_t>(1024, core::round_up(needed, 32));
+    const std::int64_t wanted =
+        options.model.context > 0
+            ? options.model.context
+            : model::context_of_run(
+                  config, std::max<std::int64_t>(1024, core::round_up(needed, 32)), needed);
     const std::int64_t context = std::min(wanted, config.max_position_embeddings);
     if (needed <= context) return context;
     if (!options.clip || options.max_new_tokens >= context) {
@@ -181,6 +185,19 @@ model::GenerateOptions generation_of(const RunOptions& options, const model::Con
     return generation;
 }
 
+// The template that --instruct asks for.
+std::optional<model::ChatTemplate> chat_of(const RunOptions& options,
+                                           const model::Tokenizer& tokenizer) {
+    if (!options.instruct) return std::nullopt;
+    auto chat = model::ChatTemplate::find(tokenizer, options.model.model);
+    if (chat) return chat;
+    throw core::Error::mismatch(
+        "--instruct", core::printable(options.model.model),
+        "a chat_template beside the tokenizer, or special tokens of " + model::chat_families(),
+        "none of them")
+        .hint("without --instruct the prompt is continued as it is");
+}
+
 Answer act(RunOptions options, const World& world) {
     const auto threads = limit_threads(options.model.threads);
     check_options(options);
@@ -190,8 +207,9 @@ Answer act(RunOptions options, const World& world) {
     const std::vector<std::string> said =
         options.prompts_file.empty() ? std::vector<std::string>{options.prompt}
                                      : read_prompts(options.prompts_file, ContextStyle::Instruct);
+    const auto chat = chat_of(options, tokenizer);
     TokenRows prompts = encode_prompts(said, options.model.batch * options.model.dp, tokenizer,
-                                       config, options.model.model);
+                                       config, options.model.model, chat ? &*chat : nullptr);
     const std::int64_t context = choose_context(options, config, prompts);
     const model::Checkpoint checkpoint = model::Checkpoint::open(options.model.model);
     FleetOptions start;
@@ -269,6 +287,8 @@ Verb make_run(CLI::App& app, const World& world) {
         ->check(CLI::IsMember({"host", "device"}));
     verb->add_flag("--prefix-caching", options->prefix_caching,
                    "Users whose prompts begin alike share the cached blocks (needs --block-size)");
+    verb->add_flag("--instruct", options->instruct,
+                   "Put the prompt as a user's turn in the model's chat template");
     verb->add_flag("--clip", options->clip, "Keep the end of a prompt that does not fit");
     verb->footer(
         "Example: tessera run models/tiny-shakespeare --mesh t3k --prompt \"ROMEO:\" "

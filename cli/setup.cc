@@ -130,6 +130,7 @@ Setup set_up(ModelOptions& options, const World& world, const model::Config& con
     const TtConfig block = take_block(options, setup.notes);
     const std::filesystem::path folder = folder_of(options.model);
     setup.base_model = model::base_model_name(folder.string());
+    setup.software = options.software;
     setup.mesh = mesh;
     setup.groups = model::data_parallel_groups(mesh, options.dp);
     setup.published = config;
@@ -175,7 +176,7 @@ model::DeploymentOptions deployment_options(const ModelOptions& options, const S
 void require_split(const Setup& setup) {
     for (const fabric::Mesh& group : setup.groups) {
         std::vector<std::string> problems =
-            model::split_reasons(setup.config, group, setup.base_model);
+            model::split_reasons(setup.config, group, setup.base_model, setup.software);
         if (!problems.empty()) {
             throw NotPossible{std::move(problems), "`tessera check` lists what divides"};
         }

@@ -12,7 +12,7 @@ WhatIf estimated(std::string change, const model::Config& config, const model::P
                  const fabric::Mesh& mesh, const model::DeploymentOptions& options,
                  const model::EstimateOptions& run) {
     WhatIf line{std::move(change), {}, {}};
-    const std::vector<std::string> problems = model::split_problems(config, mesh);
+    const std::vector<std::string> problems = model::split_problems(config, mesh, options.software);
     if (!problems.empty()) {
         line.obstacle = problems.front();
         return line;

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "dispatch/collective_run.h"
+#include "dispatch/expert_exchange.h"
 #include "tensor/op.h"
 
 namespace dispatch {
@@ -48,7 +49,8 @@ void Executor::run(const Enqueued& enqueued, const ChipBindings& bindings, Queue
     if (const auto* op = std::get_if<OpCommand>(&enqueued.command->body)) {
         run_op(*op, enqueued, bindings);
     } else {
-        run_group_collectives(std::get<CollectiveCommand>(enqueued.command->body), enqueued);
+        run_group_collectives(std::get<CollectiveCommand>(enqueued.command->body), enqueued,
+                              bindings);
     }
 }
 
@@ -86,16 +88,26 @@ const ccl::Plan& Executor::plan_of(const CollectiveCommand& command) {
     return *plans_.back().second;
 }
 
-void Executor::run_group_collectives(const CollectiveCommand& command, const Enqueued& enqueued) {
+void Executor::run_group_collectives(const CollectiveCommand& command, const Enqueued& enqueued,
+                                     const ChipBindings& bindings) {
     const ccl::Plan& plan = plan_of(command);
     const auto groups = collective_groups(mesh_.shape, command.axis);
     tbb::parallel_for(std::size_t{0}, groups.size(), [&](std::size_t index) {
         const std::vector<std::int32_t>& group = groups[index];
         std::vector<tensor::View> in;
         std::vector<tensor::View> out;
+        std::vector<tensor::View> routing;
         for (const std::int32_t chip : group) {
             in.push_back({enqueued.inputs[0].spec, data(enqueued.inputs[0], chip)});
             out.push_back({enqueued.outputs[0].spec, data(enqueued.outputs[0], chip)});
+            if (!command.exchanges_rows()) continue;
+            routing.push_back({enqueued.inputs[1].spec, data(enqueued.inputs[1], chip)});
+        }
+        if (command.exchanges_rows()) {
+            const std::int64_t rows = routing[0].spec.shape[0];
+            exchange_rows(command, bindings[at(group[0])].rows_of(rows), group, in, routing, out,
+                          transport_);
+            return;
         }
         run_collective(command, plan, group, in, out, transport_);
     });

@@ -55,7 +55,8 @@ private:
         core::Bytes peak;
     };
     void run_op(const OpCommand& op, const Enqueued& enqueued, const ChipBindings& bindings);
-    void run_group_collectives(const CollectiveCommand& command, const Enqueued& enqueued);
+    void run_group_collectives(const CollectiveCommand& command, const Enqueued& enqueued,
+                               const ChipBindings& bindings);
     void check_alive(const Operand& operand) const;
     const ccl::Plan& plan_of(const CollectiveCommand& command);
 

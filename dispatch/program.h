@@ -83,14 +83,21 @@ struct OpCommand {
 /// A collective along one mesh axis, or (axis -1) over the whole mesh in row-major order.
 /// AllGather along `dim`: output.shape[dim] = ranks x input's. `stacked`: the parts become a new
 /// outermost axis instead. ReduceScatter along `dim`: output.shape[dim] = input's / ranks.
+/// AllToAll of rows around experts that are shared out over the axis (expert_exchange.h), N ranks:
+///   Dispatch  own rows [rows / N, K] -> [rows, K]: those of all chips that go to an expert of this
+///             chip, at their place; others are zeros
+///   Combine   [rows, K] -> [slots, rows / N, K]: what the chips made of the own rows, in the order
+///             of the chips; a row has as many slots as it may have chips, unused ones are zeros
 struct CollectiveCommand {
     ccl::Collective collective;
     int axis = 1;
     int dim = 0;
-    enum class Form { AlongDim, Stacked } form = Form::AlongDim;
+    enum class Form { AlongDim, Stacked, Dispatch, Combine } form = Form::AlongDim;
     BufferRef input;
     BufferRef output;
     BufferRef staging;  // buffer -1: none
+    BufferRef routing;  // Dispatch, Combine: weights [rows, experts] on every chip; else buffer -1
+    bool exchanges_rows() const { return form == Form::Dispatch || form == Form::Combine; }
 };
 
 /// Host memory to a buffer / a buffer to host memory, on every chip of the mesh. `tag` names the

@@ -120,8 +120,10 @@ bool ProgramCache::contains(const Program& program, const Command& command) cons
         std::ranges::for_each(op->inputs, add_buffer);
         std::ranges::for_each(op->outputs, add_buffer);
     } else {
-        add_buffer(std::get<CollectiveCommand>(command.body).input);
-        add_buffer(std::get<CollectiveCommand>(command.body).output);
+        const auto& collective = std::get<CollectiveCommand>(command.body);
+        add_buffer(collective.input);
+        if (collective.exchanges_rows()) add_buffer(collective.routing);
+        add_buffer(collective.output);
     }
     const Entry* entry = find(key);
     return entry != nullptr && entry->loaded;

@@ -161,6 +161,9 @@ struct Session::Run {
         } else {
             const auto& collective = std::get<CollectiveCommand>(command.body);
             item.inputs.push_back(operand(collective.input, layer));
+            if (collective.exchanges_rows()) {
+                item.inputs.push_back(operand(collective.routing, layer));
+            }
             item.outputs.push_back(operand(collective.output, layer));
             if (collective.staging.buffer >= 0) {
                 item.staging.push_back(operand(collective.staging, layer));

@@ -65,6 +65,9 @@ struct RopeScaling {
     double beta_fast = 32;                              // yarn
     double beta_slow = 1;                               // yarn
     std::optional<double> attention_factor;             // yarn, longrope: absent = by formula
+    double mscale = 0;                                  // yarn: of that formula, 0: not given
+    double mscale_all_dim = 0;                          // yarn
+    bool truncate = true;                               // yarn: to whole pairs
     std::vector<double> short_factor;                   // longrope: [rotary dims / 2]
     std::vector<double> long_factor;                    // longrope: [rotary dims / 2]
 };

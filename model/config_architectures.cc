@@ -262,7 +262,7 @@ void require_runs(const Config& config, std::string_view where) {
     const std::string found = "\"" + std::string(name(config.architecture)) + "\"";
     throw core::Error::mismatch(
         where, "architectures", "one that can be run (" + runs + ")",
-        plain_name ? found : found + " with a bias or activation that is not known")
+        plain_name ? found : found + " with parts that are not")
         .hint("only its sizes are known; not computed: " + what);
 }
 

@@ -83,6 +83,22 @@ void read_llama3(const JsonObject& rope, RopeScaling& scaling) {
 void read_yarn(const JsonObject& rope, RopeScaling& scaling) {
     scaling.beta_fast = rope.optional_number("beta_fast", 1e-6, kMaxFactor).value_or(32);
     scaling.beta_slow = rope.optional_number("beta_slow", 1e-6, kMaxFactor).value_or(1);
+    scaling.mscale = rope.optional_number("mscale", 0, kMaxFactor).value_or(0);
+    scaling.mscale_all_dim = rope.optional_number("mscale_all_dim", 0, kMaxFactor).value_or(0);
+    scaling.truncate = rope.optional_boolean("truncate").value_or(true);
+}
+
+/// Positions before stretching. Phi-3 keeps them beside rope_scaling, the others inside; Llama 3
+/// must say them, of the others a longer context than the trained one would.
+std::int64_t read_original(const JsonObject& rope, const JsonObject& text, const Config& config,
+                           RopeKind kind) {
+    constexpr std::string_view kKey = "original_max_position_embeddings";
+    const JsonObject& holder = !rope.has(kKey) && text.has(kKey) ? text : rope;
+    if (kind == RopeKind::Llama3 || holder.has(kKey)) {
+        return holder.integer(kKey, 1, kMaxPositions);
+    }
+    // configuration_phi3.py.
+    return config.architecture == Architecture::Phi3 ? 4096 : config.max_position_embeddings;
 }
 
 bool has_optional_factor(RopeKind kind) {
@@ -103,13 +119,7 @@ RopeScaling read_scaling(const JsonObject& rope, const JsonObject& text, const C
     if (scaling.kind == RopeKind::Linear || scaling.kind == RopeKind::Proportional) {
         return scaling;
     }
-    // Phi-3 keeps the original length beside rope_scaling, the others inside.
-    constexpr std::string_view kOriginal = "original_max_position_embeddings";
-    const JsonObject& holder = !rope.has(kOriginal) && text.has(kOriginal) ? text : rope;
-    scaling.original_max_position_embeddings =
-        scaling.kind == RopeKind::Yarn && !holder.has(kOriginal)
-            ? config.max_position_embeddings
-            : holder.integer(kOriginal, 1, kMaxPositions);
+    scaling.original_max_position_embeddings = read_original(rope, text, config, scaling.kind);
     if (scaling.kind == RopeKind::Llama3) {
         read_llama3(rope, scaling);
         return scaling;

@@ -65,7 +65,7 @@ Deployment::Deployment(const Config& config, Precision precision, const fabric::
       options_(std::move(options)),
       profile_(software_profile(options_.software, config_, mesh_)),
       worker_grid_(dispatch::device_memory(mesh_.system.chip, options_.device).worker_grid) {
-    const std::vector<std::string> problems = split_problems(config_, mesh_);
+    const std::vector<std::string> problems = split_problems(config_, mesh_, options_.software);
     if (!problems.empty()) {
         throw core::Error(problems.front())
             .hint("see `tessera check` for meshes and groups that divide the heads");

@@ -14,7 +14,10 @@ namespace {
 
 std::vector<BufferRef> reads(const Command& command) {
     if (const auto* op = std::get_if<dispatch::OpCommand>(&command.body)) return op->inputs;
-    if (const auto* move = std::get_if<CollectiveCommand>(&command.body)) return {move->input};
+    if (const auto* move = std::get_if<CollectiveCommand>(&command.body)) {
+        if (move->exchanges_rows()) return {move->input, move->routing};
+        return {move->input};
+    }
     if (const auto* read = std::get_if<dispatch::ReadCommand>(&command.body)) {
         return {read->buffer};
     }

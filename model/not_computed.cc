@@ -48,7 +48,6 @@ void add_variants(const Config& config, std::vector<std::string>& list) {
     add(is_gemma(config), "scales of embeddings and queries");
     add(has_local_rope(config), "rotary positions of sliding layers");
     add(config.rope_scaling.kind == RopeKind::Proportional, "proportional rotary positions");
-    add(config.o_bias, "bias of the attention's output");
     add(config.architecture == Architecture::GptOss, "clamped gates of the experts");
     add(config.architecture == Architecture::DeepseekV3, "experts chosen within groups");
     add(config.architecture == Architecture::PhiMoe, "sampled choice of experts");

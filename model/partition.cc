@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "model/expert_exchange.h"
 #include "model/lifetimes.h"
 #include "model/persistents.h"
 #include "model/program_writer.h"
@@ -197,8 +198,28 @@ private:
         if (std::holds_alternative<tensor::RmsNorm>(node.op)) {
             inputs[1] = persistents_.place(*block_, node.inputs[1], {});
         }
+        if (place_exchanged(node, inputs)) return;
         const Ready now = ready(node, std::move(inputs));
-        emit_node(node, with_payload(node, now.outputs), now);
+        const std::vector<Located> results = emitted(node, with_payload(node, now.outputs), now);
+        for (std::size_t i = 0; i < node.outputs.size(); ++i) settle(node.outputs[i], results[i]);
+    }
+
+    // Experts whose rows travel to them and back (expert_exchange.h). False where they do not.
+    bool place_exchanged(const tensor::Node& node, const std::vector<Located>& inputs) {
+        const auto* experts = std::get_if<tensor::Experts>(&node.op);
+        if (experts == nullptr) return false;
+        const auto axis = exchange_axis(profile_, writer_.local_spec(inputs[0]).shape[0]);
+        if (!axis) return false;
+        const Located routing = brought(node.inputs[1], inputs[1], {});
+        Ready now = ready(node, inputs);
+        now.inputs[0] = dispatch_rows(writer_, node.name, now.inputs[0], routing, *axis, *experts);
+        const Located made = emitted(node, with_payload(node, now.outputs), now).front();
+        const Located own = combine_rows(writer_, node.name, made, routing, *axis, *experts);
+        const auto stream = pinned(profile_, tensor::Role::Residual, graph_.phase, *axis);
+        core::require(stream.has_value(), "the stream has its place on every axis");
+        settle(node.outputs[0], move_to(writer_, node.name, own, *axis, *stream,
+                                        AllReduceForm::ReduceScatterAllGather));
+        return true;
     }
 
     // The LM head in column splits, one matmul each, and their concatenation (lm_head.py). False
@@ -230,7 +251,8 @@ private:
         return true;
     }
 
-    void emit_node(const tensor::Node& node, const tensor::Op& op, const Ready& now) {
+    // The outputs of the command, where it leaves them.
+    std::vector<Located> emitted(const tensor::Node& node, const tensor::Op& op, const Ready& now) {
         std::vector<Spec> in;
         for (const Located& input : now.inputs) in.push_back(writer_.local_spec(input));
         const std::vector<Spec> out = tensor::infer(op, in);
@@ -263,7 +285,7 @@ private:
         if (scratch.value > 0) body.scratch = scratch_buffer(node.name, scratch);
         writer_.emit(node.name).body = std::move(body);
         fuse_gather_and_wo(node);
-        for (std::size_t i = 0; i < node.outputs.size(); ++i) settle(node.outputs[i], results[i]);
+        return results;
     }
 
     // use_fused_all_gather_matmul: the gather before a column-parallel wo and wo are one program of

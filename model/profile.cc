@@ -49,22 +49,24 @@ const LayerConfig* layer_with_experts(const Config& config) {
 
 using ExpertsOver = Profile::ExpertsOver;
 
-/// Every chip has whole tiles of an expert's columns, and equally many experts.
+/// Every chip has a multiple of `smallest` of an expert's columns, and equally many experts.
 bool shares_evenly(const LayerConfig& layer, const std::array<ExpertsOver, 2>& over,
-                   mesh::Shape shape) {
+                   mesh::Shape shape, std::int64_t smallest) {
     std::int64_t widths = 1;
     std::int64_t experts = 1;
     for (const int axis : {0, 1}) {
-        const bool by_width = over[static_cast<std::size_t>(axis)] == ExpertsOver::Width;
-        (by_width ? widths : experts) *= shape.extent(axis);
+        const ExpertsOver shared = over[static_cast<std::size_t>(axis)];
+        if (shared == ExpertsOver::Width) widths *= shape.extent(axis);
+        if (shared == ExpertsOver::Experts) experts *= shape.extent(axis);
     }
-    const std::int64_t unit = widths > 1 ? tensor::kTileSide * widths : 1;
+    const std::int64_t unit = widths > 1 ? smallest * widths : 1;
     return layer.expert_intermediate_size % unit == 0 && layer.experts % experts == 0;
 }
 
 // mixtral_moe.py and mixtral_mlp.py of tt_transformers know one layout: as many chips as experts,
 // one whole expert on each, which multiplies all rows. GUESS for all else: columns of every expert
-// on 1-D meshes while they are whole tiles, else the experts; on 2-D meshes one along each axis.
+// on 1-D meshes while they are whole tiles, else the experts; on 2-D meshes one along each axis,
+// and copies along one where nothing else divides.
 void place_experts(const Config& config, Profile& profile) {
     const LayerConfig* layer = layer_with_experts(config);
     if (layer == nullptr) return;
@@ -76,14 +78,19 @@ void place_experts(const Config& config, Profile& profile) {
     }
     constexpr ExpertsOver kWidth = ExpertsOver::Width;
     constexpr ExpertsOver kExperts = ExpertsOver::Experts;
+    constexpr ExpertsOver kCopies = ExpertsOver::Copies;
     std::vector<std::array<ExpertsOver, 2>> choices{{kWidth, kWidth}, {kExperts, kExperts}};
     if (profile.is_2d()) {
         choices = {{kWidth, kExperts}, {kExperts, kWidth}, {kExperts, kExperts}, {kWidth, kWidth}};
     }
-    for (const auto& over : choices) {
-        if (!shares_evenly(*layer, over, profile.shape)) continue;
-        profile.experts_over = over;
-        return;
+    for (const std::int64_t smallest : {tensor::kTileSide, std::int64_t{1}}) {
+        for (const auto& over : choices) {
+            if (!shares_evenly(*layer, over, profile.shape, smallest)) continue;
+            profile.experts_over = over;
+            return;
+        }
+        choices.insert(choices.end(), {{kWidth, kCopies}, {kCopies, kWidth}});
+        if (!profile.is_2d()) return;
     }
 }
 
@@ -118,12 +125,36 @@ Profile tt_transformers(const Config& config, const fabric::Mesh& mesh) {
     return profile;
 }
 
+// Whole experts along one axis, on 2-D meshes the columns of each along the other.
+Profile expert_parallel(const Config& config, const fabric::Mesh& mesh) {
+    const LayerConfig* layer = layer_with_experts(config);
+    if (layer == nullptr) {
+        throw core::Error::mismatch("--software", "expert-parallel", "a model with experts",
+                                    std::string(name(config.architecture)))
+            .hint("--software tt-transformers runs models without");
+    }
+    Profile profile = tt_transformers(config, mesh);
+    profile.name = "expert-parallel";
+    profile.expert_rows_travel = Profile::ExpertRows::Travel;
+    profile.expert_rows = tensor::Experts::Rows::Chosen;
+    profile.experts_over.fill(ExpertsOver::Experts);
+    if (!profile.is_2d()) return profile;
+    profile.experts_over[0] = ExpertsOver::Width;
+    const std::array across{ExpertsOver::Experts, ExpertsOver::Width};
+    const bool along_columns = shares_evenly(*layer, profile.experts_over, profile.shape, 1);
+    if (!along_columns && shares_evenly(*layer, across, profile.shape, 1)) {
+        profile.experts_over = across;
+    }
+    return profile;
+}
+
 bool is_of_experts(Role role) {
     return role == Role::WeightExpertsGateUp || role == Role::WeightExpertsDown ||
            role == Role::BiasExpertsGateUp || role == Role::BiasExpertsDown;
 }
 
 Placement of_experts(Role role, ExpertsOver over) {
+    if (over == ExpertsOver::Copies) return Placement::replicated();
     if (over == ExpertsOver::Experts) return Placement::sharded(0);
     if (role == Role::WeightExpertsGateUp) return Placement::sharded(2);
     return role == Role::BiasExpertsDown ? Placement::partial() : Placement::sharded(1);
@@ -220,12 +251,13 @@ std::int64_t lm_head_cores(std::int64_t dim, std::int64_t chips) {
     return 1;
 }
 
-std::vector<std::string_view> software_names() { return {"tt-transformers"}; }
+std::vector<std::string_view> software_names() { return {"tt-transformers", "expert-parallel"}; }
 
 Profile software_profile(std::string_view software, const Config& config,
                          const fabric::Mesh& mesh) {
     if (software == "tt-transformers") return tt_transformers(config, mesh);
-    throw core::Error::mismatch("--software", "", "tt-transformers",
+    if (software == "expert-parallel") return expert_parallel(config, mesh);
+    throw core::Error::mismatch("--software", "", "tt-transformers or expert-parallel",
                                 "\"" + std::string(software) + "\"");
 }
 

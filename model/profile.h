@@ -1,8 +1,9 @@
 // A software profile: how a given piece of software lays a model on a mesh. Data plus a short
 // table of transitions; `partition` and every verb take it as an input.
 // tt-transformers: tenstorrent/tt-metal models/tt_transformers/tt (attention.py, mlp.py, ccl.py,
-// lm_head.py, model_config.py; tree of 2026-05-23). A profile for the Galaxy demo of Llama-70B
-// (prefetcher, fused collectives) is a second value of this struct.
+// lm_head.py, model_config.py; tree of 2026-05-23). expert-parallel: the same, but experts whole on
+// their chips and tokens brought to them (models/demos/deepseek_v3/tt/moe.py). A profile for the
+// Galaxy demo of Llama-70B (prefetcher, fused collectives) is a second value of this struct.
 #pragma once
 
 #include <array>
@@ -47,10 +48,12 @@ struct Profile {
     enum class GateUp { ReduceScatter, AllReduce } gate_up = GateUp::AllReduce;
     NormForm decode_norm = NormForm::GatherInput;
     NormForm prefill_norm = NormForm::GatherInput;
-    /// What the experts of a layer share out along each axis: the columns of every expert, or the
-    /// experts themselves.
-    enum class ExpertsOver { Width, Experts };
+    /// What the experts of a layer share out along each axis: the columns of every expert, the
+    /// experts themselves, or nothing: its chips have copies.
+    enum class ExpertsOver { Width, Experts, Copies };
     std::array<ExpertsOver, 2> experts_over{};
+    /// Whether every chip sees all rows of a step, or rows travel to the chips of their experts.
+    enum class ExpertRows { Stay, Travel } expert_rows_travel = ExpertRows::Stay;
     /// The rows an expert multiplies.
     tensor::Experts::Rows expert_rows = tensor::Experts::Rows::Chosen;
     /// Partial sums on 2-D meshes travel in the precision's ccl format.

@@ -25,6 +25,15 @@ void scale_llama3(const RopeScaling& scaling, std::vector<double>& frequencies) 
     }
 }
 
+double yarn_attention(const RopeScaling& scaling) {
+    const auto grown = [&](double mscale) {
+        return scaling.factor > 1 ? 0.1 * mscale * std::log(scaling.factor) + 1.0 : 1.0;
+    };
+    if (scaling.attention_factor) return *scaling.attention_factor;
+    const bool both = scaling.mscale > 0 && scaling.mscale_all_dim > 0;
+    return both ? grown(scaling.mscale) / grown(scaling.mscale_all_dim) : grown(1);
+}
+
 // Fast pairs keep their frequency, slow ones are divided, those between are blended.
 double scale_yarn(const RopeScaling& scaling, double theta, std::vector<double>& frequencies) {
     const auto dims = 2.0 * static_cast<double>(frequencies.size());
@@ -32,15 +41,20 @@ double scale_yarn(const RopeScaling& scaling, double theta, std::vector<double>&
     const auto pair_of = [&](double rotations) {
         return dims * std::log(original / (rotations * kTurn)) / (2.0 * std::log(theta));
     };
-    const double low = std::max(std::floor(pair_of(scaling.beta_fast)), 0.0);
-    double high = std::min(std::ceil(pair_of(scaling.beta_slow)), dims - 1.0);
+    double low = pair_of(scaling.beta_fast);
+    double high = pair_of(scaling.beta_slow);
+    if (scaling.truncate) {
+        low = std::floor(low);
+        high = std::ceil(high);
+    }
+    low = std::max(low, 0.0);
+    high = std::min(high, dims - 1.0);
     if (low == high) high += 0.001;
     for (std::size_t i = 0; i < frequencies.size(); ++i) {
         const double ramp = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
         frequencies[i] = frequencies[i] / scaling.factor * ramp + frequencies[i] * (1.0 - ramp);
     }
-    return scaling.attention_factor.value_or(
-        scaling.factor > 1 ? 0.1 * std::log(scaling.factor) + 1.0 : 1.0);
+    return yarn_attention(scaling);
 }
 
 double scale_longrope(const Config& config, std::int64_t context,
@@ -51,7 +65,10 @@ double scale_longrope(const Config& config, std::int64_t context,
     core::require(factors.size() == frequencies.size(), "longrope has a factor per pair");
     for (std::size_t i = 0; i < frequencies.size(); ++i) frequencies[i] /= factors[i];
     const auto original = static_cast<double>(scaling.original_max_position_embeddings);
-    const double factor = static_cast<double>(config.max_position_embeddings) / original;
+    // Where the config does not say how far it was trained, "factor" is how far it is stretched.
+    const double factor = config.max_position_embeddings == scaling.original_max_position_embeddings
+                              ? scaling.factor
+                              : static_cast<double>(config.max_position_embeddings) / original;
     return scaling.attention_factor.value_or(
         factor > 1 ? std::sqrt(1.0 + std::log(factor) / std::log(original)) : 1.0);
 }
@@ -88,6 +105,13 @@ RopeTable rope_table(const Config& config, std::int64_t context) {
                                         std::string(name(scaling.kind)));
     }
     return table;
+}
+
+std::int64_t context_of_run(const Config& config, std::int64_t wanted, std::int64_t needed) {
+    const RopeScaling& scaling = config.rope_scaling;
+    const std::int64_t original = scaling.original_max_position_embeddings;
+    const bool short_factors = scaling.kind == RopeKind::LongRope && needed <= original;
+    return short_factors ? std::min(wanted, original) : wanted;
 }
 
 }  // namespace model

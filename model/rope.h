@@ -18,4 +18,8 @@ struct RopeTable {
 /// beyond the original context. Throws core::Error for a scaling that cannot be run.
 RopeTable rope_table(const Config& config, std::int64_t context);
 
+/// The context of a run that needs `needed` positions and would take `wanted`: no more than the
+/// original one where longrope would take its long factors for positions that are never reached.
+std::int64_t context_of_run(const Config& config, std::int64_t wanted, std::int64_t needed);
+
 }  // namespace model

@@ -122,14 +122,14 @@ Texts linear_problems(const Config& config, std::int64_t chips) {
 }
 
 // Experts are cut like any feed-forward, or dealt out whole, as the profile says for each axis.
-Texts expert_problems(const Config& config, const fabric::Mesh& mesh) {
-    const Profile profile = software_profile(software_names().front(), config, mesh);
+Texts expert_problems(const Config& config, const fabric::Mesh& mesh, std::string_view software) {
+    const Profile profile = software_profile(software, config, mesh);
     std::int64_t widths = 1;
     std::int64_t experts = 1;
     for (const int axis : {0, 1}) {
-        const bool cut =
-            profile.experts_over[static_cast<std::size_t>(axis)] == Profile::ExpertsOver::Width;
-        (cut ? widths : experts) *= mesh.shape.extent(axis);
+        const Profile::ExpertsOver over = profile.experts_over[static_cast<std::size_t>(axis)];
+        if (over == Profile::ExpertsOver::Width) widths *= mesh.shape.extent(axis);
+        if (over == Profile::ExpertsOver::Experts) experts *= mesh.shape.extent(axis);
     }
     const auto width_of = [](const LayerConfig& layer) { return layer.expert_intermediate_size; };
     const auto experts_of = [](const LayerConfig& layer) { return layer.experts; };
@@ -348,7 +348,7 @@ Texts padding_notes(const Config& config, const Config& stored, const SplitRepor
 
 }  // namespace
 
-Texts split_problems(const Config& config, const fabric::Mesh& mesh) {
+Texts split_problems(const Config& config, const fabric::Mesh& mesh, std::string_view software) {
     const std::int64_t over = heads_over(mesh.shape);
     Texts problems = indivisible(config, "n_heads", heads_of, over);
     append(problems, indivisible(config, "n_kv_heads", kv_heads_of, over));
@@ -358,12 +358,13 @@ Texts split_problems(const Config& config, const fabric::Mesh& mesh) {
         problems.push_back(divisible("dim", config.hidden_size, dim_over(mesh.shape)));
     }
     append(problems, indivisible(config, "intermediate_size", dense_of, over));
-    append(problems, expert_problems(config, mesh));
+    append(problems, expert_problems(config, mesh, software));
     return problems;
 }
 
-Texts split_reasons(const Config& config, const fabric::Mesh& group, std::string_view base_model) {
-    Texts reasons = split_problems(config, group);
+Texts split_reasons(const Config& config, const fabric::Mesh& group, std::string_view base_model,
+                    std::string_view software) {
+    Texts reasons = split_problems(config, group, software);
     const std::int64_t chips = group.chip_count();
     const bool two_or_four = base_model == "Qwen2.5-7B" || base_model == "Qwen2.5-VL-7B";
     if (two_or_four && chips != 2 && chips != 4) {
@@ -386,7 +387,7 @@ SplitReport split_report(const Config& config, const Precision& precision, const
     report.padded_vocab = software_profile(question.software, stored, group).padded_vocab;
     report.padded_intermediate = stored.intermediate_size;
     report.grids = decode_grids(stored, group);
-    report.reasons = split_reasons(stored, group, question.base_model);
+    report.reasons = split_reasons(stored, group, question.base_model, question.software);
     report.warnings = limits({stored, group, question});
     report.notes = padding_notes(config, stored, report);
     // What only the real stack refuses is no matter of another split.

@@ -79,12 +79,14 @@ struct SplitReport {
 };
 
 /// What our layout needs and one group (`mesh`) does not give: empty when the model splits.
-std::vector<std::string> split_problems(const Config& config, const fabric::Mesh& mesh);
+std::vector<std::string> split_problems(const Config& config, const fabric::Mesh& mesh,
+                                        std::string_view software = "tt-transformers");
 
 /// Why one group does not split: split_problems, and what tt_transformers refuses by name
 /// (Qwen2.5-7B).
 std::vector<std::string> split_reasons(const Config& config, const fabric::Mesh& group,
-                                       std::string_view base_model);
+                                       std::string_view base_model,
+                                       std::string_view software = "tt-transformers");
 
 /// The whole answer for `mesh`, which question.dp groups share; `precision` says how many bytes an
 /// option adds. Throws core::Error for groups the mesh does not have and for an unknown software.

@@ -91,7 +91,8 @@ private:
         const Config stored = pad_feed_forward(config, question_.base_model, group.chip_count(),
                                                question_.pad_mlp_cores);
         // Only what the real stack opens too is offered.
-        return device_name(group) && split_reasons(stored, group, question_.base_model).empty();
+        return device_name(group) &&
+               split_reasons(stored, group, question_.base_model, question_.software).empty();
     }
 
     SplitOption option(Kind kind, const fabric::Mesh& group, std::int64_t dp,

@@ -48,7 +48,8 @@ TEST(ProgramCache, collectives_are_programs_too) {
                              .dim = 1,
                              .input = {0},
                              .output = {2},
-                             .staging = {}};
+                             .staging = {},
+                             .routing = {}};
     only_command(*program).body = gather;
     Enqueued enqueued = loose(program);
     enqueued.inputs.pop_back();

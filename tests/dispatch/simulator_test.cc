@@ -384,7 +384,7 @@ std::shared_ptr<Program> gather_program(std::int32_t ranks) {
         .dim = 1,
         .input = {0},
         .output = {2},
-        .staging = {}};
+        .staging = {}, .routing = {}};
     return program;
 }
 

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "model/evaluate.h"
+#include "model/head_padding.h"
 #include "tests/model/model_fixture.h"
 
 namespace model::testing {
@@ -20,15 +21,19 @@ struct FixtureRun {
     std::int64_t block_size = 0;
     std::optional<std::uint64_t> page_seed = {};
     std::int64_t groups = 1;
+    std::int64_t pad_over = 0;  // chips that heads are padded for; 0: they are not
+    const char* software = "tt-transformers";
 };
 
 /// A fixture on a mesh in fp32.
 inline EvaluateReport evaluated(const std::string& fixture, const char* mesh,
                                 const FixtureRun& run) {
     const std::string folder = TESSERA_SOURCE_DIR "/tests/data/fixtures/" + fixture;
-    const Config config = load_config(folder);
+    Config config = load_config(folder);
+    if (run.pad_over > 0) config = pad_heads(config, run.pad_over);
     const Reference reference = Reference::open(folder + "/reference.safetensors");
     DeploymentOptions options;
+    options.software = run.software;
     options.batch = run.evaluation.users;
     options.context = 128;
     options.block_size = run.block_size;

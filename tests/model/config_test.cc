@@ -210,6 +210,30 @@ TEST(Config, rope_scaling_kinds_are_read_with_their_numbers) {
     EXPECT_EQ(name(longrope.rope_scaling.kind), "longrope");
 }
 
+TEST(Config, rope_scaling_has_the_defaults_of_the_published_code) {
+    // modeling_rope_utils.py, configuration_phi3.py: what long-context configs leave out.
+    const auto yarn = parse(with("/rope_scaling", {{"rope_type", "yarn"},
+                                                   {"factor", 8.0},
+                                                   {"mscale", 0.7},
+                                                   {"mscale_all_dim", 1.0},
+                                                   {"truncate", false}}));
+    EXPECT_EQ(yarn.rope_scaling.mscale, 0.7);
+    EXPECT_EQ(yarn.rope_scaling.mscale_all_dim, 1.0);
+    EXPECT_FALSE(yarn.rope_scaling.truncate);
+    const std::vector<double> factors(64, 1.5);
+    json value = with("/rope_scaling",
+                      {{"type", "longrope"}, {"short_factor", factors}, {"long_factor", factors}});
+    EXPECT_EQ(parse(value).rope_scaling.original_max_position_embeddings, 131072);
+    value["architectures"] = {"Phi3ForCausalLM"};
+    EXPECT_EQ(parse(value).rope_scaling.original_max_position_embeddings, 4096);
+    EXPECT_PRED2(contains,
+                 failure(with("/rope_scaling", {{"rope_type", "llama3"},
+                                                {"factor", 8.0},
+                                                {"low_freq_factor", 1.0},
+                                                {"high_freq_factor", 4.0}})),
+                 "rope_scaling.original_max_position_embeddings: expected");
+}
+
 TEST(Config, bad_rope_scaling_is_named_by_its_path) {
     // "factor" alone would not say where.
     EXPECT_PRED2(contains, failure(with("/rope_scaling/rope_type", "spiral")),
@@ -239,14 +263,15 @@ TEST(Config, unknown_activations_and_dtypes_are_errors) {
 }
 
 TEST(Config, a_llama_the_runtime_cannot_compute_is_told_apart) {
-    // Every activation and the biases of feed-forwards are computed, that of wo is not.
+    // Every activation and bias is computed, proportional rotary positions are not.
     EXPECT_EQ(support(parse(llama_8b())), model::Support::Runs);
     EXPECT_EQ(support(parse(with("/hidden_act", "gelu"))), model::Support::Runs);
     EXPECT_EQ(support(parse(with("/mlp_bias", true))), model::Support::Runs);
-    const Config config = parse(with("/attention_bias", true));
+    EXPECT_EQ(support(parse(with("/attention_bias", true))), model::Support::Runs);
+    const Config config = parse(with("/rope_scaling", {{"rope_type", "proportional"}}));
     EXPECT_EQ(support(config), model::Support::SizesOnly);
     EXPECT_PRED2(contains, message_of<Error>([&] { require_runs(config, "config.json"); }),
-                 "got \"LlamaForCausalLM\" with a bias or activation");
+                 "got \"LlamaForCausalLM\" with parts that are not");
 }
 
 TEST(Config, layers_of_a_uniform_model_are_alike) {

@@ -86,7 +86,7 @@ TEST(SoftwareProfile, another_software_is_refused) {
         error_text([] { software_profile("vllm", llama(kLlama8B), mesh_named("n150")); });
     EXPECT_NE(text.find("--software"), text.npos) << text;
     EXPECT_NE(text.find("\"vllm\""), text.npos) << text;
-    EXPECT_EQ(software_names(), std::vector<std::string_view>{"tt-transformers"});
+    EXPECT_EQ(software_names(), (std::vector<std::string_view>{"tt-transformers", "expert-parallel"}));
 }
 
 TEST(PlacementOf, shards_heads_and_dim_as_tt_transformers_does) {

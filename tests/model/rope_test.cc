@@ -1,6 +1,8 @@
 #include "model/rope.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "tests/model/model_fixture.h"
 
@@ -106,6 +108,48 @@ TEST(RopeTable, longrope_takes_its_long_factors_beyond_the_original_context) {
     EXPECT_DOUBLE_EQ(rope_table(config, 64).frequencies[0], 1.0);
     EXPECT_DOUBLE_EQ(rope_table(config, 65).frequencies[0], 0.5);
     EXPECT_DOUBLE_EQ(rope_table(config, 65).scale, std::sqrt(1.0 + std::log(8.0) / std::log(64.0)));
+}
+
+TEST(RopeTable, yarn_may_keep_fractions_of_pairs_and_weigh_its_attention_factor) {
+    // modeling_rope_utils.py: "truncate", and get_mscale(factor, mscale) / get_mscale(factor,
+    // mscale_all_dim) where both are given.
+    Config config = small_config();
+    config.rope_scaling.kind = RopeKind::Yarn;
+    config.rope_scaling.factor = 4;
+    config.rope_scaling.original_max_position_embeddings = 64;
+    const RopeTable whole = rope_table(config, 512);
+    config.rope_scaling.truncate = false;
+    config.rope_scaling.mscale = 0.5;
+    config.rope_scaling.mscale_all_dim = 2;
+    const RopeTable table = rope_table(config, 512);
+    EXPECT_DOUBLE_EQ(table.scale, (0.05 * std::log(4.0) + 1) / (0.2 * std::log(4.0) + 1));
+    const auto dims = 2.0 * static_cast<double>(table.frequencies.size());
+    const auto pair_of = [&](double rotations) {
+        return dims * std::log(64 / (rotations * 2 * std::numbers::pi)) /
+               (2 * std::log(config.rope_theta));
+    };
+    const double low = std::max(pair_of(32), 0.0);
+    const double high = pair_of(1);
+    int between = 0;
+    for (std::size_t i = 0; i < table.frequencies.size(); ++i) {
+        const double ramp = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
+        const double plain = std::pow(config.rope_theta, -2.0 * static_cast<double>(i) / dims);
+        EXPECT_NEAR(table.frequencies[i], plain * (1 - ramp) + plain / 4 * ramp, 1e-12);
+        if (std::abs(table.frequencies[i] - whole.frequencies[i]) > 1e-6) ++between;
+    }
+    EXPECT_GT(between, 0);
+}
+
+TEST(RopeTable, a_run_within_the_original_context_keeps_the_short_factors) {
+    // Buffers are rounded up to tiles; positions that are never reached do not count.
+    Config config = small_config();
+    EXPECT_EQ(context_of_run(config, 1024, 40), 1024);
+    config.rope_scaling.kind = RopeKind::LongRope;
+    config.rope_scaling.original_max_position_embeddings = 48;
+    EXPECT_EQ(context_of_run(config, 64, 40), 48);
+    EXPECT_EQ(context_of_run(config, 64, 48), 48);
+    EXPECT_EQ(context_of_run(config, 64, 49), 64);
+    EXPECT_EQ(context_of_run(config, 32, 20), 32);
 }
 
 TEST(RopeTable, a_part_of_the_head_turns_where_the_config_says_so) {

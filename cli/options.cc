@@ -70,6 +70,15 @@ void add_model_options(CLI::App& verb, ModelOptions& options, const World& world
     verb.add_flag("--json", options.json, "One JSON document on stdout");
 }
 
+void add_weight_cache_option(CLI::App& verb, ModelOptions& options, const World& world) {
+    if (!world.cache_path.empty()) options.weight_cache = world.cache_path;
+    verb.add_option("--weight-cache", options.weight_cache,
+                    "Folder that keeps weights as the chips store them, for the next start; off "
+                    "[TT_CACHE_PATH]")
+        ->capture_default_str()
+        ->type_name("DIR");
+}
+
 fabric::Mesh open_mesh(const World& world, const std::string& spec) {
     if (spec.empty()) {
         throw core::Error("--mesh: expected a system or a topology file, got nothing")

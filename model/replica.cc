@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "core/error.h"
-#include "model/weights.h"
 
 namespace model {
 namespace {
@@ -21,8 +20,9 @@ const dispatch::Buffer& buffer_named(const dispatch::Program& program, const std
 
 }  // namespace
 
-Replica::Replica(Deployment& deployment, const Checkpoint& checkpoint, Trace trace)
-    : deployment_(deployment), checkpoint_(checkpoint), trace_mode_(trace) {
+Replica::Replica(Deployment& deployment, const Checkpoint& checkpoint, Trace trace,
+                 WeightCache* cache)
+    : deployment_(deployment), checkpoint_(checkpoint), cache_(cache), trace_mode_(trace) {
     require_runs(deployment.config(), "config.json");
     const fabric::Mesh& mesh = deployment.mesh();
     const dispatch::DeviceOptions& options = deployment.options().device;
@@ -45,7 +45,10 @@ bool Replica::failed(const std::optional<dispatch::Shortage>& shortage) {
 
 bool Replica::place(const std::shared_ptr<const dispatch::Program>& program) {
     if (failed(session_->place(program))) return false;
-    load_weights(*program, *session_, *executor_, checkpoint_, deployment_.config(), loaded_);
+    const LoadedWeights now = load_weights(*program, *session_, *executor_, checkpoint_,
+                                           deployment_.config(), loaded_, cache_);
+    weights_.converted += now.converted;
+    weights_.cached += now.cached;
     return true;
 }
 

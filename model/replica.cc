@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "model/weight_reader.h"
 
 namespace model {
 namespace {
@@ -80,7 +81,10 @@ std::vector<float> Replica::read_logits(const dispatch::Program& program) {
     const dispatch::HostData data =
         device_->enqueue_read(session_->persistent(buffer.name, 0).operand, kQueue,
                               dispatch::holders(buffer, program.shape));
-    return assemble(buffer, program.shape, data);
+    // Of a decode step only the users' rows: a tile has 32.
+    const std::int64_t rows =
+        program.phase == tensor::Phase::Decode ? deployment_.slots() : buffer.global.shape.rows();
+    return assemble_rows(buffer, program.shape, data, {0, rows});
 }
 
 void Replica::keep_hidden_states(const dispatch::Program& program, dispatch::HostTensors& host) {

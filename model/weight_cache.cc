@@ -352,7 +352,8 @@ bool WeightCache::load(const CachedTensor& tensor, const dispatch::Executor& exe
     }
     const std::scoped_lock lock(mutex_);
     if (!std::exchange(warned_damage_, true)) {
-        warn_(core::printable(path.string()) +
+        warn_("weight cache " + core::printable(folder_.string()) + ": " +
+              core::printable(path.filename().string()) +
               ": damaged, or of other weights; it is made again from the checkpoint");
     }
     return false;

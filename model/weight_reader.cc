@@ -366,4 +366,23 @@ void read_weight(const Buffer& buffer, std::int32_t layer, mesh::Shape shape, me
     PartReader(buffer, layer, shape, where, checkpoint, config).read(target);
 }
 
+std::vector<float> assemble_rows(const Buffer& buffer, mesh::Shape shape,
+                                 const dispatch::HostData& data, Range wanted) {
+    const tensor::Shape& whole = buffer.global.shape;
+    std::vector<float> values(at(wanted.count * whole.cols()));
+    for (const std::int32_t chip : dispatch::holders(buffer, shape)) {
+        const mesh::Coord where = shape.coord(chip);
+        const Range cols = part_of(whole.cols(), buffer.placement, whole.rank() - 1, shape, where);
+        const Range rows = part_of(whole.rows(), buffer.placement, 0, shape, where);
+        const std::int64_t end = std::min(rows.first + rows.count, wanted.first + wanted.count);
+        std::vector<float> row(at(cols.count));
+        for (std::int64_t r = std::max(rows.first, wanted.first); r < end; ++r) {
+            tensor::read_rows(buffer.spec, data[at(chip)].data(), r - rows.first, 1, row.data());
+            std::copy(row.begin(), row.end(),
+                      values.begin() + (r - wanted.first) * whole.cols() + cols.first);
+        }
+    }
+    return values;
+}
+
 }  // namespace model

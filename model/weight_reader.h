@@ -7,9 +7,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "core/units.h"
 #include "dispatch/program.h"
+#include "dispatch/reader.h"
 #include "mesh/shape.h"
 #include "model/config.h"
 #include "model/safetensors.h"
@@ -35,5 +37,10 @@ Range part_of(std::int64_t extent, const std::array<tensor::Placement, 2>& place
 void read_weight(const dispatch::Buffer& buffer, std::int32_t layer, mesh::Shape shape,
                  mesh::Coord where, const Checkpoint& checkpoint, const Config& config,
                  std::byte* target);
+
+/// The other way round: rows of the whole value of a buffer from what every chip holds (row-major
+/// floats); replicated axes are read from their first chip.
+std::vector<float> assemble_rows(const dispatch::Buffer& buffer, mesh::Shape shape,
+                                 const dispatch::HostData& data, Range rows);
 
 }  // namespace model

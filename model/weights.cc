@@ -1,20 +1,16 @@
 #include "model/weights.h"
 
-#include <algorithm>
 #include <atomic>
 #include <map>
 #include <utility>
 
 #include "core/parallel.h"
 #include "model/weight_reader.h"
-#include "tensor/formats.h"
 
 namespace model {
 namespace {
 
 using dispatch::Buffer;
-
-constexpr std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 
 class Loader {
 public:
@@ -93,21 +89,7 @@ LoadedWeights load_weights(const dispatch::Program& program, const dispatch::Ses
 
 std::vector<float> assemble(const Buffer& buffer, mesh::Shape shape,
                             const dispatch::HostData& data) {
-    const tensor::Shape& whole = buffer.global.shape;
-    const int last = whole.rank() - 1;
-    std::vector<float> values(at(whole.elements()));
-    for (const std::int32_t chip : dispatch::holders(buffer, shape)) {
-        const mesh::Coord where = shape.coord(chip);
-        const Range cols = part_of(whole.cols(), buffer.placement, last, shape, where);
-        const Range rows = part_of(whole.rows(), buffer.placement, 0, shape, where);
-        std::vector<float> row(at(cols.count));
-        for (std::int64_t r = 0; r < rows.count; ++r) {
-            tensor::read_rows(buffer.spec, data[at(chip)].data(), r, 1, row.data());
-            std::copy(row.begin(), row.end(),
-                      values.begin() + (rows.first + r) * whole.cols() + cols.first);
-        }
-    }
-    return values;
+    return assemble_rows(buffer, shape, data, {0, buffer.global.shape.rows()});
 }
 
 }  // namespace model

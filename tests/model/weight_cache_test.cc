@@ -7,7 +7,10 @@
 #include <tbb/global_control.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <fstream>
+#include <functional>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -225,8 +228,11 @@ void start_and_be_killed(const fs::path& root) {
 TEST(WeightCacheDeathTest, a_start_after_a_kill_succeeds) {
     // The child runs this case anew, with a process id of its own: it is told the folder.
     ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
-    const TempFolder folder;
-    ::setenv("TESSERA_TEST_KILLED", (folder.path() / "cache").c_str(), 0);
+    std::optional<TempFolder> folder;
+    if (::getenv("TESSERA_TEST_KILLED") == nullptr) {
+        folder.emplace();
+        ::setenv("TESSERA_TEST_KILLED", (folder->path() / "cache").c_str(), 1);
+    }
     const fs::path root = ::getenv("TESSERA_TEST_KILLED");
     EXPECT_EXIT(start_and_be_killed(root), ::testing::KilledBySignal(SIGKILL), "");
     ::unsetenv("TESSERA_TEST_KILLED");

@@ -216,6 +216,7 @@ Verb make_demo(CLI::App& app, const World& world) {
     verb->add_option("--mode", options->mode, "Parameters of the run")
         ->capture_default_str()
         ->check(CLI::IsMember(names));
+    add_weight_cache_option(*verb, options->model, world);
     add_sizes(*verb, *options);
     add_behaviour(*verb, *options);
     verb->footer(

@@ -123,6 +123,7 @@ public:
         }
         require_context(demo, start_.prompt);
         if (options.token_accuracy) reference_ = open_reference(options);
+        start_.weight_cache = demo.model.weight_cache;
         start_.laid = deployment_options(demo.model, setup, demo.model.context);
         start_.generated = demo.mode.max_generated_tokens;
         if (options.disable_trace) start_.trace = model::Replica::Trace::Off;

@@ -99,6 +99,7 @@ Answer act(const EvalOptions& options, const World& world) {
             std::to_string(reference.positions()));
     }
     FleetOptions start;
+    start.weight_cache = asked.weight_cache;
     start.laid = deployment_options(asked, setup, context);
     start.prompt = reference.positions();
     if (reference.has_hidden_states()) {
@@ -128,6 +129,7 @@ Verb make_eval(CLI::App& app, const World& world) {
     auto options = std::make_shared<EvalOptions>();
     CLI::App* verb = app.add_subcommand("eval", "Compare a run with a reference");
     add_model_options(*verb, options->model, world);
+    add_weight_cache_option(*verb, options->model, world);
     verb->add_option(
             "--reference", options->reference,
             "safetensors with input_ids and any of logits, hidden_states, top5_tokens; or a "

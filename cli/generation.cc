@@ -78,6 +78,17 @@ void check_prompt(const std::vector<std::int32_t>& tokens, const model::Config& 
         .hint("the tokenizer does not belong to this config.json");
 }
 
+std::unique_ptr<model::WeightCache> open_cache(const World& world, const Setup& setup,
+                                               const model::Deployment& deployment,
+                                               const model::Checkpoint& checkpoint,
+                                               const std::string& root) {
+    if (root.empty() || root == "off") return nullptr;
+    const model::CacheKey key = model::cache_key(deployment, checkpoint);
+    return std::make_unique<model::WeightCache>(
+        key.folder(root, setup.base_model), key,
+        [log = world.log](const std::string& trouble) { log->warn("{}", trouble); });
+}
+
 }  // namespace
 
 std::unique_ptr<tbb::global_control> limit_threads(int threads) {
@@ -171,8 +182,14 @@ Fleet start_fleet(const World& world, const Setup& setup, const model::Checkpoin
         world.log->info("group {}: decode step of {} commands, loading {}",
                         fleet.deployments.size() - 1, deployment.decode()->command_count(),
                         checkpoint.where());
-        fleet.replicas.push_back(
-            std::make_unique<model::Replica>(deployment, checkpoint, options.trace));
+        if (fleet.deployments.size() == 1) {
+            fleet.cache = open_cache(world, setup, deployment, checkpoint, options.weight_cache);
+        }
+        fleet.replicas.push_back(std::make_unique<model::Replica>(
+            deployment, checkpoint, options.trace, fleet.cache.get()));
+        const model::LoadedWeights& weights = fleet.replicas.back()->weights();
+        world.log->info("{} weights converted, {} from the cache", weights.converted,
+                        weights.cached);
         if (!fleet.replicas.back()->shortage().empty()) {
             throw NotPossible{{fleet.replicas.back()->shortage()}, "`tessera check` plans it"};
         }

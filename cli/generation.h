@@ -48,6 +48,7 @@ core::Error too_long(std::int64_t prompt, std::int64_t generated, std::int64_t c
 
 /// Deployments and replicas of all data-parallel groups.
 struct Fleet {
+    std::unique_ptr<model::WeightCache> cache;  // shared by the groups; null: none
     std::vector<std::unique_ptr<model::Deployment>> deployments;
     std::vector<std::unique_ptr<model::Replica>> replicas;
 
@@ -59,6 +60,7 @@ struct Fleet {
 };
 
 struct FleetOptions {
+    std::string weight_cache;  // its root folder; "off" or empty: none
     model::DeploymentOptions laid;
     model::Replica::Trace trace = model::Replica::Trace::On;
     std::int64_t prompt = 0;     // longest, tokens

@@ -7,8 +7,10 @@ int main(int argc, char** argv) {
     const char* topologies = std::getenv("TESSERA_TOPOLOGIES");
     const char* mesh = std::getenv("MESH_DEVICE");
     const char* cores = std::getenv("PAD_MLP_CORES");
+    const char* cache = std::getenv("TT_CACHE_PATH");
     const cli::World world{{topologies != nullptr ? topologies : cli::default_topologies()},
                            mesh != nullptr ? mesh : "",
-                           cores != nullptr ? cores : ""};
+                           cores != nullptr ? cores : "",
+                           cache != nullptr ? cache : ""};
     return cli::run_command_line(argc, argv, world);
 }

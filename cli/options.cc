@@ -71,6 +71,15 @@ void add_model_options(CLI::App& verb, ModelOptions& options, const World& world
     verb.add_flag("--json", options.json, "One JSON document on stdout");
 }
 
+void add_weight_cache_option(CLI::App& verb, ModelOptions& options, const World& world) {
+    if (!world.cache_path.empty()) options.weight_cache = world.cache_path;
+    verb.add_option("--weight-cache", options.weight_cache,
+                    "Folder that keeps weights as the chips store them, for the next start; off "
+                    "[TT_CACHE_PATH]")
+        ->capture_default_str()
+        ->type_name("DIR");
+}
+
 void add_reroute(CLI::App& verb, bool& reroute) {
     verb.add_flag("--reroute", reroute,
                   "What if traffic went around cut cables and stopped routers (no release does)");

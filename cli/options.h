@@ -21,6 +21,7 @@ struct World {
     fabric::Catalog catalog;         // topology data
     std::string default_mesh;        // MESH_DEVICE, or empty
     std::string pad_mlp_cores = {};  // PAD_MLP_CORES, or empty
+    std::string cache_path = {};     // TT_CACHE_PATH, or empty
     std::shared_ptr<spdlog::logger> log = make_log();
 };
 
@@ -44,6 +45,7 @@ struct ModelOptions {
     std::optional<std::uint64_t> page_seed;  // absent: blocks in order
     std::int64_t prefill_chunk = 4096;
     std::optional<std::int64_t> trace_region;  // absent: the software's default for the model
+    std::string weight_cache = "off";          // folder of the verbs that load weights
     bool pad_heads = false;
     bool reroute = false;
     int threads = 0;  // 0: all cores
@@ -56,6 +58,8 @@ void add_model_options(CLI::App& verb, ModelOptions& options, const World& world
 /// Adds --reroute.
 void add_reroute(CLI::App& verb, bool& reroute);
 fabric::Rerouting rerouting_of(bool asked);
+/// Adds --weight-cache to a verb that loads weights.
+void add_weight_cache_option(CLI::App& verb, ModelOptions& options, const World& world);
 
 /// Opens --mesh; a mesh that falls apart is thrown as NotPossible.
 fabric::Mesh open_mesh(const World& world, const std::string& spec,

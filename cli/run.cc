@@ -213,6 +213,7 @@ Answer act(RunOptions options, const World& world) {
     const std::int64_t context = choose_context(options, config, prompts);
     const model::Checkpoint checkpoint = model::Checkpoint::open(options.model.model);
     FleetOptions start;
+    start.weight_cache = options.model.weight_cache;
     start.laid = deployment_options(options.model, setup, context);
     if (options.trace == "off") start.trace = model::Replica::Trace::Off;
     start.prompt = longest(prompts);
@@ -252,6 +253,7 @@ Verb make_run(CLI::App& app, const World& world) {
     auto options = std::make_shared<RunOptions>();
     CLI::App* verb = app.add_subcommand("run", "Generate text on simulated chips");
     add_model_options(*verb, options->model, world);
+    add_weight_cache_option(*verb, options->model, world);
     auto* prompt = verb->add_option("--prompt", options->prompt, "The prompt, every user's");
     auto* file = verb->add_option("--prompts", options->prompts_file,
                                   "JSON list of prompts, dealt cyclically over the users")

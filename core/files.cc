@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <fstream>
 #include <system_error>
 #include <utility>
@@ -88,6 +89,22 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
     std::swap(bytes_, other.bytes_);
     return *this;
 }
+
+namespace {
+
+// Advice only: a kernel that refuses it changes nothing but speed and memory.
+void advise(std::span<const std::byte> mapped, int advice) {
+    if (mapped.empty()) return;
+    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const auto begin = reinterpret_cast<std::uintptr_t>(mapped.data());
+    const std::uintptr_t first = begin / page * page;
+    ::madvise(reinterpret_cast<void*>(first), begin - first + mapped.size(), advice);
+}
+
+}  // namespace
+
+void prefetch(std::span<const std::byte> mapped) { advise(mapped, MADV_WILLNEED); }
+void release(std::span<const std::byte> mapped) { advise(mapped, MADV_DONTNEED); }
 
 std::string read_text(const std::filesystem::path& path, Bytes limit) {
     const Descriptor file(path, 0);

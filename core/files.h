@@ -30,6 +30,12 @@ private:
     std::span<const std::byte> bytes_;
 };
 
+/// Asks the kernel to read the pages of mapped bytes ahead of their use.
+void prefetch(std::span<const std::byte> mapped);
+/// Gives back the memory of mapped bytes that are not needed for now; their next use reads the file
+/// again. Requires: they lie in a MappedFile.
+void release(std::span<const std::byte> mapped);
+
 inline constexpr Bytes kTextLimit{64 * 1024 * 1024};
 
 /// The whole file (or pipe). Throws Error when it cannot be read or is larger than `limit`.

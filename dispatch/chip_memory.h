@@ -11,6 +11,12 @@
 
 namespace dispatch {
 
+/// Bytes of an open file, from `offset` on.
+struct FilePart {
+    int descriptor = -1;
+    std::int64_t offset = 0;
+};
+
 class ChipMemory {
 public:
     /// Throws core::Error when the host refuses the address space. `numa_node` < 0: anywhere.
@@ -24,6 +30,14 @@ public:
     /// First byte of a tensor. Requires: it lies inside the memory of its type.
     std::byte* at(const Operand& operand) const;
 
+    /// The tensor holds the bytes of the file from now on. Where pages of both line up they are one
+    /// copy in host memory, shared by all who take it from there; a write makes a page this chip's
+    /// own. False when the file cannot be read or is too short: the content is not defined then.
+    bool take(const Operand& operand, FilePart from) const;
+
+    /// Gives the whole pages of a tensor back to the host; its content is not defined then.
+    void release(const Operand& operand) const;
+
 private:
     struct Range {
         std::byte* base = nullptr;
@@ -34,6 +48,9 @@ private:
     Range dram_;
     Range l1_;
 };
+
+/// Bytes of a page of host memory.
+std::int64_t page_size();
 
 /// NUMA nodes of the host (1 when unknown); chips are dealt over them.
 int numa_nodes();

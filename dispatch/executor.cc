@@ -1,6 +1,8 @@
 #include "dispatch/executor.h"
 
+#include <sys/mman.h>
 #include <tbb/parallel_for.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -15,6 +17,39 @@ namespace dispatch {
 namespace {
 
 constexpr std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
+
+// GUESS: below this a mapping of its own (some 200 bytes in the kernel, of 65530 per process)
+// costs more than the copy.
+constexpr std::int64_t kLeastShared = 64 * 1024;
+
+// GUESS: below this the calls and faults cost more than the memory of a freed buffer is worth.
+constexpr std::int64_t kLeastReleased = 16 * 1024;
+
+// A nameless file in memory that is gone with its last mapping.
+class MemoryFile {
+public:
+    MemoryFile() : descriptor_(::memfd_create("tessera", MFD_CLOEXEC)) {}
+    ~MemoryFile() {
+        if (descriptor_ >= 0) ::close(descriptor_);
+    }
+    MemoryFile(const MemoryFile&) = delete;
+    MemoryFile& operator=(const MemoryFile&) = delete;
+
+    bool fill(const std::byte* bytes, std::int64_t size, std::int64_t offset) const {
+        while (descriptor_ >= 0 && size > 0) {
+            const ssize_t count = ::pwrite(descriptor_, bytes, at(size), offset);
+            if (count <= 0) return false;
+            bytes += count;
+            size -= count;
+            offset += count;
+        }
+        return descriptor_ >= 0;
+    }
+    int descriptor() const { return descriptor_; }
+
+private:
+    int descriptor_;
+};
 
 }  // namespace
 
@@ -37,6 +72,26 @@ Executor::~Executor() = default;
 
 std::byte* Executor::data(const Operand& operand, std::int32_t chip) const {
     return chips_[at(chip)].at(operand);
+}
+
+bool Executor::take(const Operand& operand, std::span<const std::int32_t> chips,
+                    FilePart from) const {
+    return std::ranges::all_of(
+        chips, [&](std::int32_t chip) { return chips_[at(chip)].take(operand, from); });
+}
+
+void Executor::share(const Operand& operand, std::span<const std::int32_t> chips) const {
+    if (chips.size() < 2) return;
+    const std::int64_t bytes = operand.spec.bytes().value;
+    const std::byte* source = data(operand, chips.front());
+    const MemoryFile file;
+    const std::int64_t offset = reinterpret_cast<std::intptr_t>(source) % page_size();
+    const bool shared = bytes >= kLeastShared && file.fill(source, bytes, offset) &&
+                        take(operand, chips, {file.descriptor(), offset});
+    if (shared) return;
+    for (const std::int32_t chip : chips.subspan(1)) {
+        std::memcpy(data(operand, chip), source, at(bytes));
+    }
 }
 
 void Executor::run(const Enqueued& enqueued, const ChipBindings& bindings, QueueId, Origin origin) {
@@ -145,6 +200,8 @@ void Executor::freed(const DeviceBuffer& buffer) {
     if (found == books.live.end()) return;
     books.used -= found->second;
     books.live.erase(found);
+    if (buffer.operand.spec.bytes().value < kLeastReleased) return;
+    for (const ChipMemory& chip : chips_) chip.release(buffer.operand);
 }
 
 void Executor::check_alive(const Operand& operand) const {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -40,6 +41,10 @@ public:
 
     /// The bytes of a tensor on one chip (row-major index), for loading weights.
     std::byte* data(const Operand& operand, std::int32_t chip) const;
+    /// ChipMemory::take() of a tensor on every one of `chips`.
+    bool take(const Operand& operand, std::span<const std::int32_t> chips, FilePart from) const;
+    /// Gives all `chips` the bytes of the first: one copy in host memory, unless they are few.
+    void share(const Operand& operand, std::span<const std::int32_t> chips) const;
 
     std::int64_t commands_run() const { return commands_run_; }
     /// Multiply-adds the kernels really did, summed over chips.

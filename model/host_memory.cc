@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "model/build.h"
+#include "model/weight_reader.h"
 
 namespace model {
 namespace {
@@ -67,11 +68,12 @@ HostMemory host_memory(const Config& config, const Precision& precision, std::in
             if (!seen.insert({source.tensor, source.first_row, part}).second) continue;
             host.parameters += elements_of(value, source) * count;
         }
-        const core::Bytes as_float{value.spec.shape.elements() * 4};
+        const tensor::Spec stripe = stripe_of(value.spec);
+        const core::Bytes as_float{stripe.shape.elements() * 4};
         if (as_float <= host.largest_as_float32) continue;
         host.largest_tensor = value.name;
         host.largest_as_float32 = as_float;
-        host.largest_as_tiles = value.spec.bytes();
+        host.largest_as_tiles = stripe.bytes();
     }
     host.reference_stored = stored_bytes(config.torch_dtype) * host.parameters;
     host.reference_float32 = core::Bytes{4} * host.parameters;

@@ -15,9 +15,10 @@ namespace model {
 struct HostMemory {
     /// Elements of all weights, each stored tensor once (a tied table counts once).
     std::int64_t parameters = 0;
-    /// The mapped safetensors files: page cache that the kernel may drop, not resident memory.
+    /// The mapped safetensors files: page cache that the kernel may drop, not resident memory. What
+    /// was converted is given back at once.
     core::Bytes checkpoint_mapped;
-    /// Converting keeps one tensor per thread: as float32, and as the tiles it is stored in.
+    /// Converting keeps a stripe (stripe_of) per thread: as float32, and in tiles.
     std::string largest_tensor;
     core::Bytes largest_as_float32;
     core::Bytes largest_as_tiles;

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "core/error.h"
-#include "model/weights.h"
+#include "model/weight_reader.h"
 
 namespace model {
 namespace {
@@ -21,8 +21,9 @@ const dispatch::Buffer& buffer_named(const dispatch::Program& program, const std
 
 }  // namespace
 
-Replica::Replica(Deployment& deployment, const Checkpoint& checkpoint, Trace trace)
-    : deployment_(deployment), checkpoint_(checkpoint), trace_mode_(trace) {
+Replica::Replica(Deployment& deployment, const Checkpoint& checkpoint, Trace trace,
+                 WeightCache* cache)
+    : deployment_(deployment), checkpoint_(checkpoint), cache_(cache), trace_mode_(trace) {
     require_runs(deployment.config(), "config.json");
     const fabric::Mesh& mesh = deployment.mesh();
     const dispatch::DeviceOptions& options = deployment.options().device;
@@ -45,7 +46,10 @@ bool Replica::failed(const std::optional<dispatch::Shortage>& shortage) {
 
 bool Replica::place(const std::shared_ptr<const dispatch::Program>& program) {
     if (failed(session_->place(program))) return false;
-    load_weights(*program, *session_, *executor_, checkpoint_, deployment_.config(), loaded_);
+    const LoadedWeights now = load_weights(*program, *session_, *executor_, checkpoint_,
+                                           deployment_.config(), loaded_, cache_);
+    weights_.converted += now.converted;
+    weights_.cached += now.cached;
     return true;
 }
 
@@ -77,7 +81,10 @@ std::vector<float> Replica::read_logits(const dispatch::Program& program) {
     const dispatch::HostData data =
         device_->enqueue_read(session_->persistent(buffer.name, 0).operand, kQueue,
                               dispatch::holders(buffer, program.shape));
-    return assemble(buffer, program.shape, data);
+    // Of a decode step only the users' rows: a tile has 32.
+    const std::int64_t rows =
+        program.phase == tensor::Phase::Decode ? deployment_.slots() : buffer.global.shape.rows();
+    return assemble_rows(buffer, program.shape, data, {0, rows});
 }
 
 void Replica::keep_hidden_states(const dispatch::Program& program, dispatch::HostTensors& host) {

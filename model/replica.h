@@ -17,6 +17,7 @@
 #include "dispatch/simulator.h"
 #include "model/deployment.h"
 #include "model/safetensors.h"
+#include "model/weights.h"
 
 namespace model {
 
@@ -30,7 +31,8 @@ public:
     /// Places and loads everything. Throws core::Error for a checkpoint that does not match and for
     /// a network of which only the sizes are known; check `shortage()` before use: not fitting is
     /// an answer.
-    Replica(Deployment& deployment, const Checkpoint& checkpoint, Trace trace);
+    Replica(Deployment& deployment, const Checkpoint& checkpoint, Trace trace,
+            WeightCache* cache = nullptr);
     ~Replica();
 
     /// Text of the allocation that did not fit; empty when everything did.
@@ -52,6 +54,9 @@ public:
     /// Residual stream after each layer of the last step (Taps::HiddenStates): [layers][rows *
     /// dim].
     const std::vector<std::vector<float>>& hidden_states() const { return hidden_states_; }
+
+    /// All weights so far, those that a prefill needed as well.
+    const LoadedWeights& weights() const { return weights_; }
 
     Deployment& deployment() { return deployment_; }
     const dispatch::Simulator& simulator() const { return *simulator_; }
@@ -75,6 +80,8 @@ private:
 
     Deployment& deployment_;
     const Checkpoint& checkpoint_;
+    WeightCache* cache_;
+    LoadedWeights weights_;
     Trace trace_mode_;
     std::set<std::string> loaded_;
     std::unique_ptr<dispatch::MeshDevice> device_;

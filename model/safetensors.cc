@@ -169,7 +169,9 @@ TensorTable parse_safetensors(std::span<const std::byte> file, std::string_view 
 Checkpoint Checkpoint::open(const std::filesystem::path& path) {
     Checkpoint checkpoint(core::printable(path.string()));
     std::error_code ignored;
-    if (!std::filesystem::is_directory(path, ignored)) {
+    const bool is_folder = std::filesystem::is_directory(path, ignored);
+    checkpoint.folder_ = is_folder ? path : path.parent_path();
+    if (!is_folder) {
         checkpoint.tensors_ = checkpoint.tensors_of(path);
     } else if (std::filesystem::exists(path / "model.safetensors", ignored)) {
         checkpoint.tensors_ = checkpoint.tensors_of(path / "model.safetensors");
@@ -194,9 +196,19 @@ std::optional<std::int64_t> Checkpoint::meta_vocab(const std::filesystem::path& 
     return checkpoint.at("lm_head.weight").shape.at(0);
 }
 
-TensorTable Checkpoint::tensors_of(const std::filesystem::path& path) {
+std::span<const std::byte> Checkpoint::map(const std::filesystem::path& path) {
     files_.emplace_back(path);
     const std::span<const std::byte> bytes = files_.back().bytes();
+    std::error_code ignored;
+    const auto changed = std::filesystem::last_write_time(path, ignored).time_since_epoch();
+    files_digest_.add(path.filename().string());
+    files_digest_.add(static_cast<std::int64_t>(bytes.size()));
+    files_digest_.add(static_cast<std::int64_t>(changed.count()));
+    return bytes;
+}
+
+TensorTable Checkpoint::tensors_of(const std::filesystem::path& path) {
+    const std::span<const std::byte> bytes = map(path);
     const std::string where = core::printable(path.string());
     return is_torch_file(bytes) ? parse_torch_archive(bytes, where)
                                 : parse_safetensors(bytes, where);
@@ -227,9 +239,8 @@ void Checkpoint::add_shards(const std::filesystem::path& folder) {
     if (shards.empty()) throw root.unexpected("weight_map", "at least one tensor");
 
     for (const auto& [file, wanted] : shards) {
-        files_.emplace_back(folder / file);
         TensorTable found =
-            parse_safetensors(files_.back().bytes(), core::printable((folder / file).string()));
+            parse_safetensors(this->map(folder / file), core::printable((folder / file).string()));
         for (const std::string& tensor : wanted) {
             auto node = found.extract(tensor);
             if (node.empty()) {
@@ -244,6 +255,27 @@ void Checkpoint::add_shards(const std::filesystem::path& folder) {
                                   "an entry, as " + core::printable(file) + " holds it", "nothing");
         }
     }
+}
+
+std::uint64_t Checkpoint::identity() const {
+    constexpr std::size_t kSample = 64;
+    core::Digest digest = files_digest_;
+    for (const char* name : {"config.json", "params.json"}) {
+        const std::filesystem::path file = folder_ / name;
+        std::error_code ignored;
+        if (!std::filesystem::is_regular_file(file, ignored)) continue;
+        digest.add(name).add(core::read_text(file));
+    }
+    for (const auto& [name, view] : tensors_) {
+        digest.add(name).add(view.text());
+        const std::int64_t elements = view.elements();
+        if (elements == 0) continue;
+        for (const std::int64_t element : {std::int64_t{0}, elements / 2, elements - 1}) {
+            const std::span<const std::byte> run = view.run(element);
+            digest.add(run.first(std::min(run.size(), kSample)));
+        }
+    }
+    return digest.value();
 }
 
 std::vector<std::string> Checkpoint::names() const {

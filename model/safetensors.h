@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/digest.h"
 #include "core/files.h"
 #include "model/tensor_view.h"
 
@@ -43,17 +44,25 @@ public:
     /// at(), and Error unless the shape is `shape`.
     const TensorView& at(std::string_view name, std::span<const std::int64_t> shape) const;
 
+    /// Digest of what the files hold, as far as can be told without reading them whole: their
+    /// names, sizes and times, config.json beside them, and the name, type, shape and some bytes of
+    /// every tensor.
+    std::uint64_t identity() const;
+
     /// The folder or file, for messages.
     const std::string& where() const { return where_; }
 
 private:
     explicit Checkpoint(std::string where) : where_(std::move(where)) {}
+    std::span<const std::byte> map(const std::filesystem::path& path);
     TensorTable tensors_of(const std::filesystem::path& path);
     void add_meta(const std::filesystem::path& folder, std::int64_t head_dim);
     void add_shards(const std::filesystem::path& folder);
 
     std::string where_;
+    std::filesystem::path folder_;
     std::vector<core::MappedFile> files_;
+    core::Digest files_digest_;
     TensorTable tensors_;
 };
 

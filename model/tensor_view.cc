@@ -142,6 +142,32 @@ std::span<const std::byte> TensorView::run(std::int64_t first) const {
                   : bytes.subspan(at(first * element_bytes(dtype).value));
 }
 
+std::vector<std::span<const std::byte>> TensorView::rows(std::int64_t first,
+                                                         std::int64_t count) const {
+    const std::int64_t all = shape.empty() ? 1 : shape.front();
+    core::require(first >= 0 && count >= 0 && first <= all - count, "rows lie in the tensor");
+    const std::int64_t row = all == 0 ? 0 : elements() / all * element_bytes(dtype).value;
+    if (!pieces) return {bytes.subspan(at(first * row), at(count * row))};
+    const auto parts = static_cast<std::int64_t>(pieces->parts.size());
+    const std::int64_t head = std::max<std::int64_t>(1, pieces->interleaved_head);
+    const std::int64_t begin = first / head * head;
+    const std::int64_t end = std::min(all, core::round_up(first + count, head));
+    std::vector<std::span<const std::byte>> spans;
+    for (std::int64_t i = 0; i < parts; ++i) {
+        if (pieces->axis == 1) {
+            const std::int64_t wide = row / parts;
+            spans.push_back(
+                pieces->parts[at(i)].subspan(at(begin * wide), at((end - begin) * wide)));
+            continue;
+        }
+        const std::int64_t height = all / parts;
+        const std::int64_t low = std::clamp<std::int64_t>(begin - i * height, 0, height);
+        const std::int64_t high = std::clamp<std::int64_t>(end - i * height, 0, height);
+        spans.push_back(pieces->parts[at(i)].subspan(at(low * row), at((high - low) * row)));
+    }
+    return spans;
+}
+
 std::string TensorView::text() const {
     std::string out(name(dtype));
     out.append(" [");

@@ -64,6 +64,9 @@ struct TensorView {
     std::int64_t elements() const;
     /// The bytes from element `first` up to where they stop lying together.
     std::span<const std::byte> run(std::int64_t first) const;
+    /// The bytes that hold rows [first, first + count) of the outermost axis, and at most the rest
+    /// of their heads.
+    std::vector<std::span<const std::byte>> rows(std::int64_t first, std::int64_t count) const;
     /// "BF16 [2048, 256]".
     std::string text() const;
 };

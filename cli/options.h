@@ -58,6 +58,7 @@ void add_model_options(CLI::App& verb, ModelOptions& options, const World& world
 /// Adds --reroute.
 void add_reroute(CLI::App& verb, bool& reroute);
 fabric::Rerouting rerouting_of(bool asked);
+
 /// Adds --weight-cache to a verb that loads weights.
 void add_weight_cache_option(CLI::App& verb, ModelOptions& options, const World& world);
 

@@ -119,7 +119,16 @@ struct Command {
     struct Fused {
         std::string program;
         std::int32_t slices = 1;
+        /// Behind the part before it; on other cores beside it; or done by the writes of the part
+        /// before it, which land where this one would bring things.
+        enum class Runs { Behind, Beside, Written } runs = Runs::Behind;
     } fused = {};
+    /// The weight of a matmul that a prefetcher streams from DRAM into a global circular buffer on
+    /// the cores that multiply, in the order of the commands. No bytes: it is read in place.
+    struct Prefetched {
+        core::Bytes weight;
+        core::Bytes room;  // of the global circular buffer, all cores
+    } prefetched = {};
     /// The chips a program is placed on (row-major, ascending); empty: every chip of the mesh.
     std::vector<std::int32_t> chips;
 };

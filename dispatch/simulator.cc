@@ -50,6 +50,7 @@ Simulator::State::State(const fabric::Mesh& on, SimulatorOptions with)
       all_chips(static_cast<std::size_t>(mesh.chip_count())),
       spans(all_chips.size()),
       ready(all_chips.size()) {
+    streams.assign(all_chips.size(), PrefetchClock(chip.dram.sharded));
     std::iota(all_chips.begin(), all_chips.end(), 0);
     for (std::size_t i = 0; i < kMaxSubDevices; ++i) {
         stall_group.push_back({static_cast<std::int32_t>(i)});
@@ -141,7 +142,8 @@ void Simulator::State::run_op(const Enqueued& enqueued, const ChipBindings& bind
                                          : start_of_program(id, at, command.sub_device);
         const OpTime& time = times[static_cast<std::size_t>(at)];
         const core::Picoseconds takes = part ? continued(command, time, at) : time.total();
-        const Span span{start, persistent ? kNeverTime : after(start, takes)};
+        Span span{start, persistent ? kNeverTime : after(start, takes)};
+        feed(command, time, at, span);
         note_program(enqueued, id, at, span, time);
         if (at == 0) {
             note_kind(std::string(tensor::name(std::get<OpCommand>(command.body).op)), time.bound(),
@@ -154,12 +156,32 @@ bool Simulator::State::continues(const Command& command) const {
     return !command.fused.program.empty() && command.fused.program == last_fused;
 }
 
+// A matmul whose weight is prefetched ends after the last of it has come; other programs take DRAM
+// time from the stream.
+void Simulator::State::feed(const Command& command, const OpTime& time, std::int32_t at,
+                            Span& span) {
+    if (span.end == kNeverTime) return;
+    PrefetchClock& stream = streams[static_cast<std::size_t>(at)];
+    if (command.prefetched.weight.value == 0) {
+        stream.shares(span.start, time.dram);
+        return;
+    }
+    const core::SimTime come = stream.arrival(command.prefetched.weight, command.prefetched.room);
+    span.end = std::max(span.end, come);
+    stream.taken(span.end);
+}
+
 // Slices that landed earlier are worked on while later ones travel; the last comes after.
 core::Picoseconds Simulator::State::continued(const Command& command, const OpTime& time,
                                               std::int32_t at) const {
     const core::Picoseconds work = std::max({time.compute, time.dram, time.l1});
     const std::int32_t slices = command.fused.slices;
     const Span& before = last_spans[static_cast<std::size_t>(at)];
+    using Runs = Command::Fused::Runs;
+    if (command.fused.runs == Runs::Written) return {};
+    if (command.fused.runs == Runs::Beside && before.end != kNeverTime) {
+        return std::max(work - (before.end - before.start), core::Picoseconds{});
+    }
     if (slices <= 1 || before.end == kNeverTime) return work;
     return std::max(work / slices, work - (before.end - before.start));
 }

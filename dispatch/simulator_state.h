@@ -15,6 +15,7 @@
 #include "dispatch/chip_classes.h"
 #include "dispatch/collective_clock.h"
 #include "dispatch/host_transfer.h"
+#include "dispatch/prefetch_clock.h"
 #include "dispatch/simulator.h"
 #include "dispatch/sub_device.h"
 
@@ -73,6 +74,8 @@ struct Simulator::State {
     bool continues(const Command& command) const;
     /// What a part of a program takes behind the part before it on a chip.
     core::Picoseconds continued(const Command& command, const OpTime& time, std::int32_t at) const;
+    /// Lets the stream of prefetched weights have its say in when an op ends.
+    void feed(const Command& command, const OpTime& time, std::int32_t at, Span& span);
     void note_program(const Enqueued& enqueued, QueueId id, std::int32_t at, Span span,
                       const OpTime& parts = {});
     void note_kind(const std::string& kind, const std::string& bound, Span span);
@@ -96,8 +99,9 @@ struct Simulator::State {
     std::vector<std::deque<Held>> rings;                 // per chip and sub-device, oldest first
     LaunchCost launch;                                   // of the program that is being run
     std::vector<Reach> reach;                            // per chip
-    std::string last_fused;        // the program that the last command was a part of
-    std::vector<Span> last_spans;  // of that command, per chip
+    std::string last_fused;              // the program that the last command was a part of
+    std::vector<Span> last_spans;        // of that command, per chip
+    std::vector<PrefetchClock> streams;  // per chip
     std::vector<SubDeviceId> stall_group;
     std::map<EventId, std::vector<core::SimTime>> events;  // per chip; the latest ones
     std::vector<bool> recorded;                            // by event

@@ -4,6 +4,8 @@
 #include <set>
 
 #include "core/error.h"
+#include "dispatch/ring_matmul_time.h"
+#include "model/fusion.h"
 #include "model/lifetimes.h"
 #include "model/persistents.h"
 #include "model/program_writer.h"
@@ -43,10 +45,29 @@ public:
 
     std::shared_ptr<const dispatch::Program> run() {
         for (const tensor::Block& block : graph_.blocks) place_block(block);
+        reserve_global_buffer();
         return std::make_shared<const dispatch::Program>(std::move(writer_.program));
     }
 
 private:
+    // The global circular buffer is there while the step runs (llama_model.py: switch_mode makes it
+    // for decode).
+    void reserve_global_buffer() {
+        if (!profile_.prefetcher || graph_.phase != tensor::Phase::Decode) return;
+        constexpr std::int64_t kWord = 4;
+        const Prefetcher& prefetcher = *profile_.prefetcher;
+        const Spec spec{{prefetcher.cores, prefetcher.room.value / kWord},
+                        tensor::DType::UInt32,
+                        tensor::Layout::RowMajor};
+        const BufferRef ref = writer_.activation(
+            "prefetcher.global_buffer", spec, spec, {},
+            {mesh::BufferType::L1, dispatch::MemoryLayout::HeightSharded, prefetcher.cores},
+            dispatch::Owner::Weights);
+        auto& allocates = writer_.program.segments.front().commands.front().allocates;
+        allocates.insert(allocates.begin(), ref);
+        writer_.program.segments.back().commands.back().releases.push_back(ref);
+    }
+
     // --- values and buffers ---
 
     // The buffer a node writes: carried, an output of the program, or a plain activation.
@@ -102,7 +123,7 @@ private:
                                effective[0] == effective[1];
         for (const int axis : cut_twice ? std::array{0, 1} : std::array{1, 0}) {
             now = move_to(writer_, graph_.value(id).name, now, axis, effective[at(axis)],
-                          all_reduce_form(profile_, graph_.value(id).role, axis));
+                          all_reduce_form(profile_, graph_.value(id).role, graph_.phase, axis));
         }
         moved_.emplace(key, now);
         return now;
@@ -261,9 +282,28 @@ private:
         }
         const core::Bytes scratch = tensor::scratch(op, in, {});
         if (scratch.value > 0) body.scratch = scratch_buffer(node.name, scratch);
-        writer_.emit(node.name).body = std::move(body);
+        dispatch::Command& command = writer_.emit(node.name);
+        command.body = std::move(body);
+        prefetch_weight(node, command);
         fuse_gather_and_wo(node);
         for (std::size_t i = 0; i < node.outputs.size(); ++i) settle(node.outputs[i], results[i]);
+    }
+
+    // A weight that is prefetched is multiplied by a ring of cores that find it in L1.
+    void prefetch_weight(const tensor::Node& node, dispatch::Command& command) {
+        const bool prefetches = profile_.prefetcher && graph_.phase == tensor::Phase::Decode &&
+                                std::holds_alternative<tensor::Linear>(node.op) &&
+                                graph_.value(node.inputs[1]).per_layer;
+        if (!prefetches) return;
+        auto& op = std::get<dispatch::OpCommand>(command.body);
+        const Buffer& weight = writer_.program.buffer(op.inputs[1]);
+        const dispatch::MatmulSpecs specs{writer_.program.buffer(op.inputs[0]).spec, weight.spec,
+                                          writer_.program.buffer(op.outputs[0]).spec};
+        const std::int32_t cores = profile_.prefetcher->cores;
+        dispatch::place_on_ring(op.plan, specs, cores);
+        const std::int32_t banks = mesh_.system.chip.dram.banks;
+        command.prefetched = {dispatch::allocation_request(weight.spec, weight.memory, banks).size,
+                              profile_.prefetcher->room * std::int64_t{cores}};
     }
 
     // use_fused_all_gather_matmul: the gather before a column-parallel wo and wo are one program of
@@ -394,6 +434,8 @@ private:
                       [this](const auto& entry) { return carried_.contains(entry.first); });
         writer_.begin_segment(block.name, block.first_layer, block.repeat);
         for (const tensor::Node& node : block.nodes) place_node(node);
+        const bool fuses = writer_.fuses();
+        if (fuses) fuse(writer_.segment(), profile_.decode_fusions);
         if (options_.taps == PartitionOptions::Taps::HiddenStates && block.carry_out.value >= 0) {
             dispatch::Command& tap = writer_.emit("hidden_states");
             tap.body =

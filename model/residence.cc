@@ -42,6 +42,9 @@ bool is(const tensor::Node& node) {
 
 Residence::Memory Residence::input(const tensor::Node& node, std::size_t index,
                                    const Spec& x) const {
+    const bool heads = is<tensor::RotaryEmbedding>(node) || is<tensor::ConcatHeads>(node) ||
+                       is<tensor::UpdateCache>(node);
+    if (fuses() && !heads) return {};
     if (is<tensor::Linear>(node) && index == 0) return of_linear(node, x);
     if (!decodes()) return {};
     if (is<tensor::RmsNorm>(node) && index == 0) return of_norm(node, x);
@@ -67,7 +70,9 @@ Residence::Memory Residence::output(const tensor::Node& node, const Spec& y,
         is<tensor::FirstRows>(node)) {
         return kDram;
     }
-    if (is<tensor::RmsNorm>(node)) return of_norm(node, y);
+    // llama_attention.py: attention leaves the heads over one core per user.
+    if (is<tensor::SdpaDecode>(node) && fuses()) return by_users(y);
+    if (is<tensor::RmsNorm>(node)) return fuses() ? Memory{} : of_norm(node, y);
     if (is<tensor::AddBias>(node) || is<tensor::GatedMul>(node)) return first;
     if (is<tensor::Add>(node)) return of_stream(y);
     if (is<tensor::CreateQkvHeads>(node) || is<tensor::RotaryEmbedding>(node)) return by_users(y);
@@ -122,7 +127,7 @@ Residence::Memory Residence::by_users(const Spec& spec) const {
 
 // DECODE_RESIDUAL_MEMCFG: sharded on 1-D meshes, interleaved on 2-D ones.
 Residence::Memory Residence::of_stream(const Spec& x) const {
-    if (profile_.is_2d()) return kL1;
+    if (profile_.is_2d() && !fuses()) return kL1;
     return dispatch::activation_memory(x, graph_.phase, grid_);
 }
 

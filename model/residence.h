@@ -35,6 +35,7 @@ public:
 
 private:
     bool decodes() const { return graph_.phase == tensor::Phase::Decode; }
+    bool fuses() const { return decodes() && profile_.fuses(); }
     Memory width(std::int64_t cores, const tensor::Spec& spec) const;
     Memory by_users(const tensor::Spec& spec) const;
     Memory of_linear(const tensor::Node& node, const tensor::Spec& x) const;

@@ -91,6 +91,7 @@ void top_k(SamplingTime& time, const Deployment& deployment, const Logits& logit
 
 Sampler usual_sampler(const Deployment& deployment) {
     const DeploymentOptions& options = deployment.options();
+    if (deployment.profile().sampling == Profile::Sampling::OnDevice) return Sampler::Device;
     if (options.device.release == dispatch::Release::R2025) {
         return options.batch == 1 ? Sampler::Device : Sampler::Host;
     }
@@ -112,7 +113,8 @@ SamplingTime sampling_time(const Deployment& deployment, Sampler sampler, const 
         time.host["inputs to chips"] = chip.launch.host_write * (kInputs * chips);
         return time;
     }
-    if (deployment.options().device.release == dispatch::Release::R2025) {
+    const bool on_device = deployment.profile().sampling == Profile::Sampling::OnDevice;
+    if (deployment.options().device.release == dispatch::Release::R2025 && !on_device) {
         gather_and_untilize(time, deployment, logits);
         argmax(time, deployment, logits);
     } else {

@@ -55,6 +55,7 @@ Located move(ProgramWriter& writer, const std::string& label, const Located& fro
 
 // ccl.py and attention.py: what was gathered is interleaved before it is summed or merged.
 Located interleaved(ProgramWriter& writer, const std::string& label, const Located& from) {
+    if (writer.fuses()) return from;
     const mesh::BufferType type = writer.program.buffer(from.ref).memory.type;
     return writer.at_memory(label + ".all_gather", from, dispatch::MemoryConfig{type});
 }
@@ -141,7 +142,7 @@ Located own_part(ProgramWriter& writer, const std::string& label, const Located&
     placed[at(axis)] = Placement::sharded(dim);
     // Users are picked from rows by a matrix (attention.py: slice_mat).
     const bool users = writer.phase() == tensor::Phase::Decode && dim == 0 &&
-                       writer.local_spec(from).shape.rank() == 2;
+                       writer.local_spec(from).shape.rank() == 2 && !writer.fuses();
     const auto how =
         users ? tensor::MeshPartition::How::Selection : tensor::MeshPartition::How::Slice;
     // A slice is where its input is.

@@ -32,6 +32,7 @@ struct Fields {
     dispatch::Release release = dispatch::Release::R2025;
     bool traces_prefill = false;
     EstimateOptions run;
+    std::string software = "tt-transformers";
     std::string skipped;
 
     std::optional<double> rate;
@@ -46,6 +47,13 @@ std::int64_t count_of(const core::CsvRecord& record, std::string_view column, st
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
+// Llama 70B of models/demos/llama3_70b_galaxy.
+constexpr const char* kGalaxyDemo = "llama-galaxy";
+bool is_galaxy_demo(std::string_view model) {
+    return (model.starts_with("Llama-3") || model.starts_with("llama3")) &&
+           (model.ends_with("70B") || model.ends_with("70b"));
+}
+
 // --- one row, two questions ---
 
 std::variant<SpeedQuestion, Unknown> question_of(const Fields& fields,
@@ -59,13 +67,14 @@ std::variant<SpeedQuestion, Unknown> question_of(const Fields& fields,
     question.model = std::get<KnownModel>(std::move(model));
     question.device = fields.device;
     question.mesh = std::get<fabric::Mesh>(std::move(group));
+    question.software = fields.software;
     question.precision = fields.precision;
     question.batch = fields.batch;
     question.release = fields.release;
     question.trace_region = library.default_trace_region(question.model, question.mesh);
     question.run = fields.run;
     question.run.groups = std::max(fields.run.groups, fields.groups);
-    question.run.host = library.host_costs();
+    question.run.host = library.host_costs(fields.software);
     if (fields.traces_prefill) {
         question.run.traced_prefills =
             library.traced_prefills(question.model, question.mesh, fields.release);
@@ -212,7 +221,11 @@ std::vector<AskedRow> ask_readme(const core::CsvRecord& record, const ModelLibra
                                   std::max(fields.groups, fields.run.groups));
     fields.rate = optional_number(record, "tok_s_user");
     fields.first_token_ms = optional_number(record, "ttft_ms");
-    if (fields.device == "GALAXY") fields.skipped = "another program: llama3_70b_galaxy";
+    // models/demos/llama3_70b_galaxy; other models on a Galaxy are demos of their own.
+    if (fields.device == "GALAXY" && is_galaxy_demo(fields.model)) fields.software = kGalaxyDemo;
+    if (fields.device == "GALAXY" && fields.software != kGalaxyDemo) {
+        fields.skipped = "another program on Galaxy";
+    }
     if (contains(fields.model, "Vision")) fields.skipped = "the demo with images";
     if (contains(record.text("snapshot"), "before tracing")) {
         fields.skipped = "another program, before tracing";
@@ -301,7 +314,11 @@ std::vector<AskedRow> ask_target(const core::CsvRecord& record, const ModelLibra
     fields.rate = optional_number(record, "decode_tok_s_user");
     fields.first_token_ms = optional_number(record, "ttft_ms");
     const std::string& notes = record.text("notes");
-    if (contains(fields.model, "galaxy")) fields.skipped = "another program on Galaxy";
+    if (contains(fields.model, "galaxy")) {
+        fields.model = std::regex_replace(fields.model, std::regex("-galaxy$"), "");
+        fields.software = kGalaxyDemo;
+        if (!is_galaxy_demo(fields.model)) fields.skipped = "another program on Galaxy";
+    }
     if (contains(fields.model, "-vl") || contains(fields.model, "vision")) {
         fields.skipped = "prompts with images";
     }

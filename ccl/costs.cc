@@ -52,7 +52,10 @@ std::vector<Phase> phases_of(const Plan& plan) {
     const bool reduces =
         collective.kind == Kind::ReduceScatter || collective.kind == Kind::AllReduce;
     const std::int32_t steps = plan.step_count();
-    if (collective.kind == Kind::AllToAll) return {{Movement::Straight, 0, steps}};
+    // A direct all-gather multicasts: routers forward each slice to all others.
+    const bool multicasts =
+        collective.kind == Kind::AllGather && collective.algorithm == Algorithm::Direct;
+    if (collective.kind == Kind::AllToAll || multicasts) return {{Movement::Straight, 0, steps}};
     if (!reduces || collective.algorithm == Algorithm::GatherAndSum) {
         return {{Movement::Gather, 0, steps}};
     }
@@ -73,7 +76,9 @@ bool PhaseCosts::has_entry_barrier() const {
 Picoseconds PhaseCosts::setup() const {
     const fabric::StraightSpec& straight = link_.collectives.straight;
     if (movement_ != Movement::Straight) return link_.collective_setup;
-    return straight.setup + straight.chunk * (collective_.ranks - 1);
+    // A multicast sends one chunk to all; others send each chip its own.
+    const std::int32_t chunks = collective_.kind == Kind::AllGather ? 1 : collective_.ranks - 1;
+    return straight.setup + straight.chunk * chunks;
 }
 
 Picoseconds PhaseCosts::first_packet(std::int64_t pages) const {

@@ -19,8 +19,8 @@ namespace ccl {
 enum class Kind { AllGather, ReduceScatter, AllReduce, Broadcast, AllToAll, PointToPoint };
 std::string to_text(Kind kind);  // "all_gather", ...
 
-/// Default: what the real op does on that topology. Direct: one-shot reduce-scatter, every rank
-/// sends each slice straight to its owner. GatherAndSum: all-reduce as all-gather + local sum.
+/// Default: what the real op does on that topology. Direct: one-shot, every rank sends each slice
+/// straight to its owner, or its own to all. GatherAndSum: all-reduce as all-gather + local sum.
 enum class Algorithm { Default, Direct, GatherAndSum };
 std::string to_text(Algorithm algorithm);  // "default", "direct", "gather_and_sum"
 

@@ -47,7 +47,12 @@ void ask(Asked& asked, const tensor::Embedding&) {
     asked.question.kind = KernelKind::EmbeddingTiles;
 }
 void ask(Asked& asked, const tensor::RmsNorm&) { asked.question.kind = KernelKind::RmsNorm; }
-void ask(Asked& asked, const tensor::RmsNormStats&) { asked.question.kind = KernelKind::NormStats; }
+// The cores that hold a sharded row; the statistics alone are on one.
+void ask(Asked& asked, const tensor::RmsNormStats&) {
+    asked.question.kind = KernelKind::NormStats;
+    const KernelOperand& x = asked.question.in[0];
+    if (x.place() == Place::Local && x.memory.shards > 0) asked.question.cores = x.memory.shards;
+}
 void ask(Asked& asked, const tensor::RmsNormApply&) { asked.question.kind = KernelKind::NormApply; }
 void ask(Asked& asked, const tensor::LastRows&) { copy(asked); }
 void ask(Asked& asked, const tensor::FirstRows&) { copy(asked); }

@@ -39,7 +39,7 @@ std::vector<Fusion> fusions() {
         {"LlamaReduceScatterCreateHeads",
          {{"all_gather"},
           {"FastReduceNC", Runs::Behind, slices},
-          {"Slice", Runs::Written},
+          {"Matmul", Runs::Written},
           {"NLPCreateQKVHeadsDecode"}}},
         {"RotaryEmbeddingLlamaFusedQK",
          {{"RotaryEmbeddingLlama"}, {"RotaryEmbeddingLlama", Runs::Beside}}},
@@ -63,9 +63,10 @@ Profile llama_galaxy(const Config& config, const fabric::Mesh& mesh) {
         profile.topology[index] = fabric::usable_topology(mesh, axis, fabric::Topology::Ring);
         profile.links[index] = std::max(1, mesh.links[index]);
     }
-    profile.padded_vocab = config.vocab_size <= kVocab
-                               ? kVocab
-                               : core::round_up(config.vocab_size, tensor::kTileSide * kShape.chips());
+    profile.padded_vocab =
+        config.vocab_size <= kVocab
+            ? kVocab
+            : core::round_up(config.vocab_size, tensor::kTileSide * kShape.chips());
     profile.lm_head_columns = profile.padded_vocab;  // one product (lm_head.py)
     profile.reduce_rows = profile.reduce_cols = AllReduceForm::ReduceScatterAllGather;
     profile.decode_reduce = AllReduceForm::GatherAndSum;  // all_reduce_async sums what it gathers

@@ -19,6 +19,10 @@ constexpr MemoryConfig kDram{BufferType::Dram, MemoryLayout::Interleaved, 0};
 // Wider shards do not fit beside the circular buffers of their readers. GUESS, as in lower.cc.
 constexpr std::int64_t kWidestShardTiles = 32;
 
+// DECODE_RESIDUAL_MEMCFG of models/demos/llama3_70b_galaxy/tt/model_config.py: 128 columns a core
+// of a 70B.
+constexpr std::int64_t kResidualCores = 16;
+
 // find_grid_k_n: the most cores, at most 64, that divide the tiles of both.
 std::int64_t shared_cores(std::int64_t k_tiles, std::int64_t n_tiles) {
     std::int64_t cores = 64;
@@ -127,7 +131,8 @@ Residence::Memory Residence::by_users(const Spec& spec) const {
 
 // DECODE_RESIDUAL_MEMCFG: sharded on 1-D meshes, interleaved on 2-D ones.
 Residence::Memory Residence::of_stream(const Spec& x) const {
-    if (profile_.is_2d() && !fuses()) return kL1;
+    if (fuses()) return width(kResidualCores, x);
+    if (profile_.is_2d()) return kL1;
     return dispatch::activation_memory(x, graph_.phase, grid_);
 }
 

@@ -23,6 +23,9 @@ ccl::Collective collective(const ProgramWriter& writer, ccl::Kind kind, int axis
     plan.ranks = writer.mesh().shape.extent(axis);
     plan.slice_pages.assign(static_cast<std::size_t>(plan.ranks), slice.pages());
     plan.page = slice.page_bytes();
+    // Programs with a collective in them send every part straight to where it is needed, into
+    // buffers that are always there: no barrier, no relay (llama_ccl.py, persistent buffers).
+    if (writer.fuses()) plan.algorithm = ccl::Algorithm::Direct;
     plan.links = writer.profile().links[at(axis)];
     // The ring reduce-scatter of the real stack needs an even number of chips.
     if (kind == ccl::Kind::ReduceScatter && plan.ranks % 2 != 0) {
@@ -142,7 +145,7 @@ Located own_part(ProgramWriter& writer, const std::string& label, const Located&
     placed[at(axis)] = Placement::sharded(dim);
     // Users are picked from rows by a matrix (attention.py: slice_mat).
     const bool users = writer.phase() == tensor::Phase::Decode && dim == 0 &&
-                       writer.local_spec(from).shape.rank() == 2 && !writer.fuses();
+                       writer.local_spec(from).shape.rank() == 2;
     const auto how =
         users ? tensor::MeshPartition::How::Selection : tensor::MeshPartition::How::Slice;
     // A slice is where its input is.

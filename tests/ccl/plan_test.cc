@@ -292,9 +292,9 @@ TEST(Plan, bad_groups_and_ends_are_refused) {
     collective = even_collective({Kind::AllGather}, Topology::Line, 4, 1);
     collective.links = 0;
     EXPECT_EQ(refusal(collective), "all_gather: links: expected at least 1, got 0");
-    collective.links = 1;
+    collective = even_collective({Kind::Broadcast}, Topology::Line, 4, 1);
     collective.algorithm = Algorithm::Direct;
-    EXPECT_EQ(refusal(collective), "all_gather: algorithm: expected one this kind has, got direct");
+    EXPECT_EQ(refusal(collective), "broadcast: algorithm: expected one this kind has, got direct");
 }
 
 TEST(Plan, a_step_that_does_not_exist_is_our_own_mistake) {

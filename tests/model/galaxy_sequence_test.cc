@@ -26,7 +26,7 @@ Launches attention() {
             {"Matmul QKV_MM", {"Matmul [32, 1280] bfp8"}},
             {"LlamaReduceScatterCreateHeads",
              {"all_gather [4, 32, 1280] bfp8", "FastReduceNC [32, 1280] bfp8",
-              "Slice [8, 1280] bfp8", "NLPCreateQKVHeadsDecode [8, 8, 128] bf16"},
+              "Matmul [8, 1280] bf16", "NLPCreateQKVHeadsDecode [8, 8, 128] bf16"},
              "the real one scatters sums of users; here rows of all users are gathered, summed and "
              "cut, which moves the same tiles"},
             {"RotaryEmbeddingLlamaFusedQK",

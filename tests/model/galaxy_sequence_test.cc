@@ -20,7 +20,7 @@ using Launches = std::vector<Launch>;
 
 Launches attention() {
     return {{"RMSAllGather",
-             {"LayerNormPreAllGather [32, 32] bf16 L1_INTERLEAVED", "all_gather [32, 128]",
+             {"LayerNormPreAllGather [32, 32] bf16 L1_WIDTH_SHARDED 1", "all_gather [32, 128]",
               "LayerNormPostAllGather [32, 2048]"},
              "the residual is added by the layer before, in a part of the same program"},
             {"Matmul QKV_MM", {"Matmul [32, 1280] bfp8"}},

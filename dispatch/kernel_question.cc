@@ -260,6 +260,7 @@ void Builder::norm() {
     const double pass = cycles_of(spec_.norm_pass);
     // The reader writes the tiles that sums are scaled with before anything else.
     work_.once_cycles = kScaleTiles * cycles_of(spec_.fill_tile);
+    work_.prepare_cycles = work_.once_cycles;
     if (kind == KernelKind::Softmax) {
         pages(per_core(all_tile_rows(first().spec)) * first().spec.tile_cols(),
               kSoftmaxPasses * pass + 2 * cycles_of(spec_.slow_sfpu_tile));

@@ -50,6 +50,8 @@ struct Estimate {
     Parts by_bound;           // the same, by what held them back
     Parts by_layer;           // the same: "embedding", "layer 0", ..., "head"
     Parts host;               // of one step, all groups
+    /// Of the last step's prefetcher, where there is one.
+    std::optional<dispatch::StreamTimes> prefetcher;
     std::int64_t events = 0;  // commands simulated
     std::uint64_t digest = 0;
     std::string shortage;  // what did not fit; empty when all did

@@ -91,6 +91,7 @@ void top_k(SamplingTime& time, const Deployment& deployment, const Logits& logit
 
 SampledOn usual_sampler(const Deployment& deployment) {
     const DeploymentOptions& options = deployment.options();
+    if (deployment.profile().sampling == Profile::Sampling::OnDevice) return SampledOn::Device;
     if (options.device.release == dispatch::Release::R2025) {
         return options.batch == 1 ? SampledOn::Device : SampledOn::Host;
     }
@@ -113,13 +114,16 @@ SamplingTime sampling_time(const Deployment& deployment, SampledOn sampler,
         time.host["inputs to chips"] = chip.launch.host_write * (kInputs * chips);
         return time;
     }
-    if (deployment.options().device.release == dispatch::Release::R2025) {
+    const bool on_device = deployment.profile().sampling == Profile::Sampling::OnDevice;
+    if (deployment.options().device.release == dispatch::Release::R2025 && !on_device) {
         gather_and_untilize(time, deployment, logits);
         argmax(time, deployment, logits);
     } else {
         top_k(time, deployment, logits);
     }
-    time.host["tokens to host"] = chip.launch.host_read * chips;
+    // Tokens stay on the device for the next step, which runs while they are read
+    // (models/demos/llama3_70b_galaxy/tt/generator.py: read_decode_output, async_read).
+    if (!on_device) time.host["tokens to host"] = chip.launch.host_read * chips;
     return time;
 }
 

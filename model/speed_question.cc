@@ -29,6 +29,7 @@ Precision precision_of(const SpeedQuestion& question, std::int32_t layers) {
 
 DeploymentOptions options_of(const SpeedQuestion& question, std::int64_t chunk) {
     DeploymentOptions options;
+    options.software = question.software;
     options.batch = question.batch;
     options.context =
         std::max(core::round_up(question.run.isl + question.run.osl, kBlock), kShortestContext);
@@ -98,7 +99,8 @@ std::string SpeedQuestion::text() const {
         batch == 1 ? "user" : "users", precision, core::grouped(run.isl), core::grouped(run.osl));
     text += run.traced_prefills.empty() ? "" : ", traced prefill";
     text += run.sampling == EstimateOptions::Sampling::Device ? ", sampled on the device" : "";
-    return text + fmt::format(", software of {}", release_text(release));
+    const bool other = software != "tt-transformers";
+    return text + fmt::format(", {} of {}", other ? software : "software", release_text(release));
 }
 
 Config text_config(const SpeedQuestion& question) {

@@ -32,6 +32,7 @@ struct Fields {
     dispatch::Release release = dispatch::Release::R2025;
     bool traces_prefill = false;
     EstimateOptions run;
+    std::string software = "tt-transformers";
     std::string skipped;
 
     std::optional<double> rate;
@@ -46,6 +47,20 @@ std::int64_t count_of(const core::CsvRecord& record, std::string_view column, st
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
+// Llama 70B of models/demos/llama3_70b_galaxy.
+constexpr const char* kGalaxyDemo = "llama-galaxy";
+bool is_galaxy_demo(std::string_view model) {
+    return (model.starts_with("Llama-3") || model.starts_with("llama3")) &&
+           (model.ends_with("70B") || model.ends_with("70B-Instruct") || model.ends_with("70b"));
+}
+
+// On a torus: it asks for rings (model_config.py: CCL_TOPOLOGY of a 6U).
+void ask_galaxy_demo(Fields& fields) {
+    fields.software = kGalaxyDemo;
+    fields.device = "GALAXY_TORUS";
+    fields.traces_prefill = true;  // generator.py: prefill_forward_text, enable_trace
+}
+
 // --- one row, two questions ---
 
 std::variant<SpeedQuestion, Unknown> question_of(const Fields& fields,
@@ -59,13 +74,14 @@ std::variant<SpeedQuestion, Unknown> question_of(const Fields& fields,
     question.model = std::get<KnownModel>(std::move(model));
     question.device = fields.device;
     question.mesh = std::get<fabric::Mesh>(std::move(group));
+    question.software = fields.software;
     question.precision = fields.precision;
     question.batch = fields.batch;
     question.release = fields.release;
     question.trace_region = library.default_trace_region(question.model, question.mesh);
     question.run = fields.run;
     question.run.groups = std::max(fields.run.groups, fields.groups);
-    question.run.host = library.host_costs();
+    question.run.host = library.host_costs(fields.software);
     if (fields.traces_prefill) {
         question.run.traced_prefills =
             library.traced_prefills(question.model, question.mesh, fields.release);
@@ -212,7 +228,12 @@ std::vector<AskedRow> ask_readme(const core::CsvRecord& record, const ModelLibra
                                   std::max(fields.groups, fields.run.groups));
     fields.rate = optional_number(record, "tok_s_user");
     fields.first_token_ms = optional_number(record, "ttft_ms");
-    if (fields.device == "GALAXY") fields.skipped = "another program: llama3_70b_galaxy";
+    // models/demos/llama3_70b_galaxy; other models on a Galaxy are demos of their own.
+    if (fields.device == "GALAXY" && is_galaxy_demo(fields.model)) {
+        ask_galaxy_demo(fields);
+    } else if (fields.device == "GALAXY") {
+        fields.skipped = "another program on Galaxy";
+    }
     if (contains(fields.model, "Vision")) fields.skipped = "the demo with images";
     if (contains(record.text("snapshot"), "before tracing")) {
         fields.skipped = "another program, before tracing";
@@ -242,8 +263,9 @@ std::string not_served(const core::CsvRecord& record) {
     if (contains(device, "UNCERTAIN")) return "on which device is not certain";
     if (contains(software, "forge")) return "another software: tt-forge";
     if (contains(software, "QB2")) return "another program: QB2 optimised";
-    if (contains(software, "galaxy") || contains(software, "subdevices")) {
-        return "another program: llama3_70b_galaxy";
+    if (contains(software, "subdevices")) return "another program: llama3_subdevices";
+    if (contains(software, "galaxy") && !is_galaxy_demo(record.text("model"))) {
+        return "another program on Galaxy";
     }
     if (record.text("client_tool") == "genai-perf") return "a cold start";
     if (contains(record.text("model"), "Vision")) return "prompts with images";
@@ -272,6 +294,7 @@ std::vector<AskedRow> ask_server(const core::CsvRecord& record, const ModelLibra
         fields.no_first_token = "40 to 200 ms of it are the client's (before 2025-07)";
     }
     fields.skipped = not_served(record);
+    if (contains(record.text("impl_or_config"), "galaxy")) ask_galaxy_demo(fields);
     if (fields.run.active_users > kServerSlots) fields.skipped = "several groups";
     return rows_of(fields, library);
 }
@@ -301,7 +324,11 @@ std::vector<AskedRow> ask_target(const core::CsvRecord& record, const ModelLibra
     fields.rate = optional_number(record, "decode_tok_s_user");
     fields.first_token_ms = optional_number(record, "ttft_ms");
     const std::string& notes = record.text("notes");
-    if (contains(fields.model, "galaxy")) fields.skipped = "another program on Galaxy";
+    if (contains(fields.model, "galaxy")) {
+        fields.model = std::regex_replace(fields.model, std::regex("-galaxy$"), "");
+        ask_galaxy_demo(fields);
+        if (!is_galaxy_demo(fields.model)) fields.skipped = "another program on Galaxy";
+    }
     if (contains(fields.model, "-vl") || contains(fields.model, "vision")) {
         fields.skipped = "prompts with images";
     }

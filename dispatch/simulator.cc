@@ -51,6 +51,7 @@ Simulator::State::State(const fabric::Mesh& on, SimulatorOptions with)
       spans(all_chips.size()),
       ready(all_chips.size()) {
     streams.assign(all_chips.size(), PrefetchClock(chip.dram.sharded));
+    stream_waits.resize(all_chips.size());
     std::iota(all_chips.begin(), all_chips.end(), 0);
     for (std::size_t i = 0; i < kMaxSubDevices; ++i) {
         stall_group.push_back({static_cast<std::int32_t>(i)});
@@ -149,8 +150,10 @@ void Simulator::State::run_op(const Enqueued& enqueued, const ChipBindings& bind
         Span span{start, persistent ? kNeverTime : after(start, takes)};
         const core::Picoseconds waited = feed(command, time, at, span);
         note_program(enqueued, id, at, span, time);
+        core::Picoseconds& waits_here = stream_waits[static_cast<std::size_t>(at)];
+        waits_here += waited;
+        stream_times.waited = std::max(stream_times.waited, waits_here);
         if (at != 0) continue;
-        stream_times.waited += waited;
         if (waited.count() > 0) by_bound["prefetcher"] += waited;
         note_kind(std::string(tensor::name(std::get<OpCommand>(command.body).op)), time.bound(),
                   span, waited);

@@ -52,7 +52,7 @@ struct Hang {
     std::string waits_for;
 };
 
-/// A prefetcher on the first chip: how long it kept DRAM busy, how long products waited for it.
+/// A prefetcher: how long it kept a chip's DRAM busy, how long products waited for it at most.
 struct StreamTimes {
     core::Picoseconds busy{};
     core::Picoseconds waited{};

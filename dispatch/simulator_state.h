@@ -83,7 +83,8 @@ struct Simulator::State {
     /// What a part of a program takes behind the part before it on a chip.
     core::Picoseconds continued(const Command& command, const OpTime& time, std::int32_t at) const;
     void begin_stream(const Enqueued& enqueued, QueueId id);
-    /// Lets the stream of prefetched weights have its say in when an op ends; for how long it waits.
+    /// Lets the stream of prefetched weights have its say in when an op ends; for how long it
+    /// waits.
     core::Picoseconds feed(const Command& command, const OpTime& time, std::int32_t at, Span& span);
     void note_taken(std::int32_t at, core::SimTime come);
     void note_program(const Enqueued& enqueued, QueueId id, std::int32_t at, Span span,
@@ -114,7 +115,8 @@ struct Simulator::State {
     std::vector<Span> last_spans;        // of that command, per chip
     std::vector<PrefetchClock> streams;  // per chip
     Streaming streaming;
-    StreamTimes stream_times;  // of the first chip
+    StreamTimes stream_times;
+    std::vector<core::Picoseconds> stream_waits;  // of products for a stream, per chip
     std::vector<SubDeviceId> stall_group;
     std::map<EventId, std::vector<core::SimTime>> events;  // per chip; the latest ones
     std::vector<bool> recorded;                            // by event

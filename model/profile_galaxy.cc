@@ -11,6 +11,7 @@ namespace {
 constexpr mesh::Shape kShape{8, 4};
 constexpr std::int64_t kSlots = 32;             // model_config.py: max_batch_size
 constexpr std::int64_t kVocab = 128 * 1024;     // lm_head.py: padded_vocab_size
+constexpr std::int64_t kLmHeadCores = 32;       // model_config.py; whole tiles each
 constexpr std::int32_t kRingCores = 24;         // model_config.py: RING_SIZE
 constexpr core::Bytes kBufferRoom{728 * 1088};  // prefetcher_common.py: global_cb_size of a core
 constexpr mesh::Grid kSenders{2, 6};   // prefetcher_common.py: num_reader_cores, one per DRAM bank
@@ -88,7 +89,7 @@ Profile llama_galaxy(const Config& config, const fabric::Mesh& mesh) {
     profile.padded_vocab =
         config.vocab_size <= kVocab
             ? kVocab
-            : core::round_up(config.vocab_size, tensor::kTileSide * kShape.chips());
+            : core::round_up(config.vocab_size, tensor::kTileSide * kShape.rows * kLmHeadCores);
     profile.lm_head_columns = profile.padded_vocab;  // one product (lm_head.py)
     profile.reduce_rows = profile.reduce_cols = AllReduceForm::ReduceScatterAllGather;
     profile.decode_reduce = AllReduceForm::GatherAndSum;  // all_reduce_async sums what it gathers

@@ -6,6 +6,11 @@ namespace ccl {
 
 PageRange whole(std::int64_t pages) { return {0, pages}; }
 
+PageRange opposite_share(const Collective& collective, std::int64_t pages, Direction direction) {
+    if (collective.buffers == Buffers::Fresh) return half(pages, direction);
+    return direction == Direction::Forward ? whole(pages) : PageRange{pages, 0};
+}
+
 PageRange half(std::int64_t pages, Direction direction) {
     const std::int64_t forward = core::ceil_div(pages, 2);
     if (direction == Direction::Forward) return {0, forward};

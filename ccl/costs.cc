@@ -52,7 +52,10 @@ std::vector<Phase> phases_of(const Plan& plan) {
     const bool reduces =
         collective.kind == Kind::ReduceScatter || collective.kind == Kind::AllReduce;
     const std::int32_t steps = plan.step_count();
-    if (collective.kind == Kind::AllToAll) return {{Movement::Straight, 0, steps}};
+    // A direct all-gather multicasts: routers forward each slice to all others.
+    const bool multicasts =
+        collective.kind == Kind::AllGather && collective.algorithm == Algorithm::Direct;
+    if (collective.kind == Kind::AllToAll || multicasts) return {{Movement::Straight, 0, steps}};
     if (!reduces || collective.algorithm == Algorithm::GatherAndSum) {
         return {{Movement::Gather, 0, steps}};
     }
@@ -73,14 +76,21 @@ bool PhaseCosts::has_entry_barrier() const {
 Picoseconds PhaseCosts::setup() const {
     const fabric::StraightSpec& straight = link_.collectives.straight;
     if (movement_ != Movement::Straight) return link_.collective_setup;
-    return straight.setup + straight.chunk * (collective_.ranks - 1);
+    // A multicast is one chunk; others send each chip its own. With persistent buffers nobody waits
+    // for one chunk before sending the next.
+    const bool once =
+        collective_.kind == Kind::AllGather || collective_.buffers == Buffers::Persistent;
+    return straight.setup + straight.chunk * (once ? 1 : collective_.ranks - 1);
+}
+
+Bytes PhaseCosts::packet_of(std::int64_t pages) const {
+    const std::int64_t fit = std::max<std::int64_t>(1, link_.packet_payload / collective_.page);
+    return bytes(std::min({pages, fit, fabric::kPagesPerPacket}));
 }
 
 Picoseconds PhaseCosts::first_packet(std::int64_t pages) const {
-    const std::int64_t fit = std::max<std::int64_t>(1, link_.packet_payload / collective_.page);
-    const Bytes payload = bytes(std::min({pages, fit, fabric::kPagesPerPacket}));
     return fabric::packet_time(link_, fabric::Topology::Line,
-                               std::min(payload, link_.packet_payload));
+                               std::min(packet_of(pages), link_.packet_payload));
 }
 
 Picoseconds PhaseCosts::relay() const {
@@ -161,6 +171,10 @@ Picoseconds PhaseCosts::fill() const {
 
 Picoseconds PhaseCosts::sum(std::int64_t pages) const {
     const fabric::CollectiveSpec& spec = link_.collectives;
+    if (movement_ == Movement::Straight && collective_.buffers == Buffers::Persistent) {
+        // What landed before is summed; the last packet's terms are left.
+        return at_rate(packet_of(pages) * collective_.ranks, spec.reduce.local_sum, 1);
+    }
     if (movement_ == Movement::Straight) {
         const Bytes late = std::max(everything() - spec.straight.direct_window, Bytes{});
         return spec.straight.direct_sum + at_rate(late, spec.straight.direct_rest, 1);

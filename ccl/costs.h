@@ -54,6 +54,7 @@ public:
 private:
     core::Bytes bytes(std::int64_t pages) const { return collective_.page * pages; }
     bool is_ring() const { return collective_.topology == fabric::Topology::Ring; }
+    core::Bytes packet_of(std::int64_t pages) const;
     core::Bytes largest_slice() const;
     core::Bytes everything() const;
     core::Picoseconds shared(std::int32_t from, std::int32_t to, core::Picoseconds wire) const;

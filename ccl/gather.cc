@@ -76,8 +76,9 @@ Step gather_step(const Collective& collective, Gathered gathered, std::int32_t i
             transfer.from = rank;
             transfer.to = to;
             transfer.payload = index == 0 ? Payload::Own : Payload::Landed;
-            add_item(collective, gathered, item, split ? half(pages, direction) : whole(pages),
-                     transfer, out);
+            const PageRange range =
+                split ? opposite_share(collective, pages, direction) : whole(pages);
+            add_item(collective, gathered, item, range, transfer, out);
         }
     }
     return out;

@@ -77,11 +77,12 @@ void check_group(const Collective& collective) {
 void check_algorithm(const Collective& collective) {
     const bool known =
         collective.algorithm == Algorithm::Default ||
-        (collective.algorithm == Algorithm::Direct && reduces(collective.kind)) ||
+        (collective.algorithm == Algorithm::Direct &&
+         (reduces(collective.kind) || collective.kind == Kind::AllGather)) ||
         (collective.algorithm == Algorithm::GatherAndSum && collective.kind == Kind::AllReduce);
     if (known) return;
     refuse(collective, "algorithm", "one this kind has", to_text(collective.algorithm),
-           "direct: reduce_scatter, all_reduce; gather_and_sum: all_reduce");
+           "direct: all_gather, reduce_scatter, all_reduce; gather_and_sum: all_reduce");
 }
 
 void check_slices(const Collective& collective) {

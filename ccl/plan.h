@@ -19,10 +19,15 @@ namespace ccl {
 enum class Kind { AllGather, ReduceScatter, AllReduce, Broadcast, AllToAll, PointToPoint };
 std::string to_text(Kind kind);  // "all_gather", ...
 
-/// Default: what the real op does on that topology. Direct: one-shot reduce-scatter, every rank
-/// sends each slice straight to its owner. GatherAndSum: all-reduce as all-gather + local sum.
+/// Default: what the real op does on that topology. Direct: one-shot, every rank sends each slice
+/// straight to its owner, or its own to all. GatherAndSum: all-reduce as all-gather + local sum.
 enum class Algorithm { Default, Direct, GatherAndSum };
 std::string to_text(Algorithm algorithm);  // "default", "direct", "gather_and_sum"
+
+/// Fresh: the call's own buffers and semaphores, which every rank waits for, chunk by chunk.
+/// Persistent: both are always there. A one-shot program sends all its packets at once and sums
+/// them as they land.
+enum class Buffers { Fresh, Persistent };
 
 /// What a group of ranks does together. Slices, by kind:
 ///   AllGather       slice i = rank i's shard;         all ranks end with all slices
@@ -34,6 +39,7 @@ std::string to_text(Algorithm algorithm);  // "default", "direct", "gather_and_s
 struct Collective {
     Kind kind = Kind::AllGather;
     Algorithm algorithm = Algorithm::Default;
+    Buffers buffers = Buffers::Fresh;
     fabric::Topology topology = fabric::Topology::Line;
     std::int32_t ranks = 1;
     std::vector<std::int64_t> slice_pages;  // uneven sizes allowed, zero too

@@ -24,7 +24,7 @@ void add_chunk(const Collective& collective, std::int32_t source, Direction dire
     const bool split = ring && 2 * hops == collective.ranks;
     Transfer transfer = chunk(collective, source, owner);
     const std::int64_t pages = collective.slice_pages[static_cast<std::size_t>(transfer.slice)];
-    const PageRange range = split ? half(pages, direction) : whole(pages);
+    const PageRange range = split ? opposite_share(collective, pages, direction) : whole(pages);
     if (range.count == 0) return;
     transfer.from = rank_at(collective, source, direction, index);
     transfer.to = rank_at(collective, source, direction, index + 1);

@@ -99,6 +99,12 @@ Json what_if_json(const Result& result) {
     return json;
 }
 
+// A stream that leaves DRAM hardly a pause sets the pace, whatever else is going on.
+std::string bottleneck(const model::Estimate& estimate) {
+    const bool paced = estimate.prefetcher && estimate.prefetcher->busy * 10 > estimate.chips * 9;
+    return paced ? "prefetcher" : largest(estimate.by_bound);
+}
+
 double users_of(const SimOptions& options) {
     return static_cast<double>(options.model.batch * options.model.dp);
 }
@@ -115,7 +121,7 @@ Json to_json(const SimOptions& options, const World& world, const Result& result
     document["tokens_per_second"] = result.rate() * users_of(options);
     document["roofline_tokens_per_second_per_user"] = per_second(estimate.roofline_step);
     document["theoretical"] = theoretical_json(result);
-    document["bottleneck"] = largest(estimate.by_bound);
+    document["bottleneck"] = bottleneck(estimate);
     document["sampling"] = estimate.sampler == model::SampledOn::Host ? "host" : "device";
     document["prefill"] = estimate.is_prefill_traced    ? "traced"
                           : estimate.is_prefill_batched ? "batched"
@@ -123,6 +129,10 @@ Json to_json(const SimOptions& options, const World& world, const Result& result
     document["breakdown_ms"] = parts_json(estimate.breakdown);
     document["layers_ms"] = parts_json(estimate.by_layer);
     document["host_ms"] = parts_json(estimate.host);
+    if (estimate.prefetcher) {
+        document["prefetcher_ms"] = {{"busy", core::to_ms(estimate.prefetcher->busy)},
+                                     {"waited_for", core::to_ms(estimate.prefetcher->waited)}};
+    }
     document["what_if"] = what_if_json(result);
     document["accuracy"] = accuracy_text(result);
     document["events"] = estimate.events;
@@ -179,8 +189,13 @@ void print(const SimOptions& options, const Result& result) {
     fmt::print("{:<28}{:.2f} ({} at the full rate of DRAM)\n", "roofline per user",
                per_second(estimate.roofline_step), core::to_text(estimate.step_bytes));
     print_theoretical(result);
-    fmt::print("{:<28}{}\n", "bottleneck", largest(estimate.by_bound));
+    fmt::print("{:<28}{}\n", "bottleneck", bottleneck(estimate));
     fmt::print("{:<28}{}\n", "accuracy", accuracy_text(result));
+    if (estimate.prefetcher) {
+        fmt::print("{:<28}keeps DRAM busy for {}, products wait {} for it\n", "prefetcher",
+                   core::to_text(estimate.prefetcher->busy),
+                   core::to_text(estimate.prefetcher->waited));
+    }
     fmt::print("one decode step on a chip, by op\n");
     print_parts(estimate.breakdown);
     fmt::print("by layer\n");

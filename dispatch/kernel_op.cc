@@ -150,8 +150,9 @@ void ask(Asked& asked, const tensor::FillCache&) {
 template <class Op>
 constexpr bool kIsKernel =
     !std::is_same_v<Op, tensor::Linear> && !std::is_same_v<Op, tensor::Experts> &&
-    !std::is_same_v<Op, tensor::Opaque> && !std::is_same_v<Op, tensor::Sdpa> &&
-    !std::is_same_v<Op, tensor::SdpaDecode> && !std::is_same_v<Op, tensor::ChunkedSdpa>;
+    !std::is_same_v<Op, tensor::Opaque> && !std::is_same_v<Op, tensor::Prefetch> &&
+    !std::is_same_v<Op, tensor::Sdpa> && !std::is_same_v<Op, tensor::SdpaDecode> &&
+    !std::is_same_v<Op, tensor::ChunkedSdpa>;
 
 KernelQuestion plain(const tensor::Op& op, std::span<const Spec> in, const tensor::Work& work,
                      const KernelPlan& plan) {

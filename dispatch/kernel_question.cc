@@ -274,6 +274,7 @@ void Builder::norm() {
     const double pass = cycles_of(spec_.norm_pass);
     // The reader writes the tiles that sums are scaled with before anything else.
     work_.once_cycles = kScaleTiles * cycles_of(spec_.fill_tile);
+    work_.prepare_cycles = work_.once_cycles;
     if (kind == KernelKind::Softmax) {
         // A mask hides the padding of a row: its reader writes a tile, one more pass adds it.
         const bool padded = first().spec.shape.cols() % kTileSide != 0;

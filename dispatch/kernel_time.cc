@@ -62,7 +62,9 @@ OpTime kernel_time(const KernelWork& work, const mesh::ChipSpec& chip) {
     const auto steps = static_cast<double>(work.steps);
     return {.compute = alone + duration_of(work.compute_cycles * steps, chip),
             .dram = alone + dram_time(work, chip),
-            .l1 = alone + duration_of(moving * steps, chip)};
+            .l1 = alone + duration_of(moving * steps, chip),
+            .begins = chip.kernels->stream.start + duration_of(work.prepare_cycles, chip),
+            .alone = alone};
 }
 
 }  // namespace dispatch

@@ -30,8 +30,9 @@ struct KernelWork {
     double read_cycles = 0;  // per step
     double compute_cycles = 0;
     double write_cycles = 0;
-    double once_cycles = 0;  // before the first step or after the last
-    core::Bytes dram_read;   // of the chip
+    double once_cycles = 0;     // before the first step or after the last
+    double prepare_cycles = 0;  // of these, what the parts of one program share
+    core::Bytes dram_read;      // of the chip
     core::Bytes dram_written;
 };
 

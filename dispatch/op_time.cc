@@ -13,6 +13,7 @@
 #include "dispatch/attention_time.h"
 #include "dispatch/kernel_op.h"
 #include "dispatch/matmul_time.h"
+#include "dispatch/ring_matmul_time.h"
 
 namespace dispatch {
 namespace {
@@ -92,6 +93,11 @@ OpTime op_time(const tensor::Op& op, std::span<const tensor::Spec> in,
     }
     if (!std::holds_alternative<tensor::Linear>(op)) return time;
     const MatmulSpecs specs{in[0], in[1], tensor::infer(op, in)[0]};
+    if (is_ring(specs, plan) || reads_on_ring(specs, plan, chip)) {
+        OpTime ring = ring_matmul_time(specs, plan, chip);
+        ring.launch = time.launch;
+        return ring;
+    }
     const core::Cycles eltwise = core::Cycles{chip.eltwise_tile_cycles} *
                                  core::ceil_div(work.eltwise_tiles, std::int64_t{plan.cores});
     const core::Picoseconds l1 = time.l1;

@@ -22,6 +22,10 @@ struct OpTime {
     core::Picoseconds dram{};
     core::Picoseconds l1{};      // moving operands to or from L1 over the NoC
     core::Picoseconds launch{};  // floor of launching this plan's kernels
+    // Of each of the first three: what a program pays once however many ops are its parts, and what
+    // of `dram` is no transfer.
+    core::Picoseconds begins{};
+    core::Picoseconds alone{};
     core::Picoseconds total() const;
     /// "compute", "dram", "l1" or "launch".
     std::string bound() const;

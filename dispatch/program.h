@@ -119,14 +119,24 @@ struct Command {
     // Lifetimes are part of the plan: allocated before the command is enqueued, freed after.
     std::vector<BufferRef> allocates;
     std::vector<BufferRef> releases;
-    /// A persistent program (a prefetcher) never completes: it keeps its sub-device for good.
-    enum class Completion { Normal, Persistent } completion = Completion::Normal;
+    /// A persistent program never completes: it keeps its sub-device for good. One that streams
+    /// (tensor::Prefetch) keeps it until the last of its weights is taken.
+    enum class Completion { Normal, Persistent, Streams } completion = Completion::Normal;
     /// Neighbours of the same name are parts of one program on the device, which is launched once.
     /// slices > 1: works on that many slices of what the part before it lands, as they land.
     struct Fused {
         std::string program;
         std::int32_t slices = 1;
+        /// Behind the part before it; on other cores beside it; or done by the writes of the part
+        /// before it, which land where this one would bring things.
+        enum class Runs { Behind, Beside, Written } runs = Runs::Behind;
     } fused = {};
+    /// The weight of a matmul that a prefetcher streams from DRAM into a global circular buffer on
+    /// the cores that multiply, in the order of the commands. No bytes: it is read in place.
+    struct Prefetched {
+        core::Bytes weight;
+        core::Bytes room;  // of the global circular buffer, all cores
+    } prefetched = {};
     /// The chips a program is placed on (row-major, ascending); empty: every chip of the mesh.
     std::vector<std::int32_t> chips;
 };
@@ -138,12 +148,20 @@ struct Segment {
     std::vector<Command> commands;
 };
 
+/// Cores that run programs of their own.
+struct SubDeviceCores {
+    std::string name;
+    mesh::Grid grid;
+};
+
 struct Program {
     std::string name;  // "decode", "prefill 128"
     tensor::Phase phase = tensor::Phase::Decode;
     mesh::Shape shape;
     std::vector<Buffer> buffers;
     std::vector<Segment> segments;
+    /// What the commands' sub-devices are; empty: one, all workers.
+    std::vector<SubDeviceCores> sub_devices;
 
     const Buffer& buffer(BufferRef ref) const {
         return buffers.at(static_cast<std::size_t>(ref.buffer));

@@ -176,7 +176,21 @@ struct Session::Run {
 Session::Session(MeshDevice& device, Rounds rounds) : device_(device), rounds_(rounds) {}
 Session::~Session() = default;
 
+void Session::use_sub_devices(const Program& program) {
+    std::vector<std::string> names;
+    std::vector<SubDevice> sub_devices;
+    for (const SubDeviceCores& cores : program.sub_devices) {
+        names.push_back(cores.name);
+        sub_devices.push_back({cores.name, cores.grid, {}});
+    }
+    if (names.empty() || names == sub_devices_) return;
+    core::require(sub_devices_.empty(), "programs of a session agree on their sub-devices");
+    device_.load_sub_device_manager(device_.create_sub_device_manager(std::move(sub_devices)));
+    sub_devices_ = std::move(names);
+}
+
 std::optional<Shortage> Session::place(std::shared_ptr<const Program> program) {
+    use_sub_devices(*program);
     for (const Buffer& buffer : program->buffers) {
         if (buffer.kind == tensor::ValueKind::Computed) continue;
         // After a shortage the instances that were placed stay, and the next call goes on there.

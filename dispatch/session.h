@@ -60,7 +60,8 @@ public:
 
     void watch(Watcher& watcher) { watcher_ = &watcher; }
 
-    /// Allocates the persistent buffers of `program` that no earlier program placed.
+    /// Loads the sub-devices of `program` where it has any: they stay, and programs without run on
+    /// the first. Allocates the persistent buffers of `program` that no earlier program placed.
     std::optional<Shortage> place(std::shared_ptr<const Program> program);
     /// Runs (or, during a capture, records) all commands of a placed program.
     std::optional<Shortage> run(const std::shared_ptr<const Program>& program,
@@ -79,6 +80,7 @@ public:
 
 private:
     struct Run;
+    void use_sub_devices(const Program& program);
     std::optional<Shortage> run_segment(Run& run, const Segment& segment);
     std::optional<Shortage> step(Run& run, const Command& command, std::int32_t layer);
     std::optional<Shortage> told(std::optional<Shortage> shortage) const;
@@ -90,6 +92,7 @@ private:
     core::Bytes circular_peak_;
     std::string circular_owner_;
     std::int32_t programs_run_ = 0;
+    std::vector<std::string> sub_devices_;  // names, of the manager this session has loaded
 };
 
 }  // namespace dispatch

@@ -61,6 +61,8 @@ Simulator::State::State(const fabric::Mesh& on, SimulatorOptions with)
       all_chips(static_cast<std::size_t>(mesh.chip_count())),
       spans(all_chips.size()),
       ready(all_chips.size()) {
+    streams.assign(all_chips.size(), PrefetchClock(chip.dram.sharded));
+    stream_waits.resize(all_chips.size());
     std::iota(all_chips.begin(), all_chips.end(), 0);
     for (std::size_t i = 0; i < kMaxSubDevices; ++i) {
         stall_group.push_back({static_cast<std::int32_t>(i)});
@@ -146,6 +148,7 @@ core::SimTime Simulator::State::settled(QueueId id) {
 
 void Simulator::State::run_op(const Enqueued& enqueued, const ChipBindings& bindings, QueueId id) {
     const Command& command = *enqueued.command;
+    if (command.completion == Command::Completion::Streams) return begin_stream(enqueued, id);
     const std::span<const OpTime> times = op_times.of(enqueued, bindings);
     const bool persistent = command.completion == Command::Completion::Persistent;
     const auto& chips = command.chips.empty() ? all_chips : command.chips;
@@ -155,12 +158,16 @@ void Simulator::State::run_op(const Enqueued& enqueued, const ChipBindings& bind
                                          : start_of_program(id, at, command.sub_device);
         const OpTime& time = times[static_cast<std::size_t>(at)];
         const core::Picoseconds takes = part ? continued(command, time, at) : time.total();
-        const Span span{start, persistent ? kNeverTime : after(start, takes)};
+        Span span{start, persistent ? kNeverTime : after(start, takes)};
+        const core::Picoseconds waited = feed(command, time, at, span);
         note_program(enqueued, id, at, span, time);
-        if (at == 0) {
-            note_kind(std::string(tensor::name(std::get<OpCommand>(command.body).op)), time.bound(),
-                      span);
-        }
+        core::Picoseconds& waits_here = stream_waits[static_cast<std::size_t>(at)];
+        waits_here += waited;
+        stream_times.waited = std::max(stream_times.waited, waits_here);
+        if (at != 0) continue;
+        if (waited.count() > 0) by_bound["prefetcher"] += waited;
+        note_kind(std::string(tensor::name(std::get<OpCommand>(command.body).op)), time.bound(),
+                  span, waited);
     }
 }
 
@@ -168,12 +175,61 @@ bool Simulator::State::continues(const Command& command) const {
     return !command.fused.program.empty() && command.fused.program == last_fused;
 }
 
+// The program runs until the last weight is taken (note_taken).
+void Simulator::State::begin_stream(const Enqueued& enqueued, QueueId id) {
+    const Command& command = *enqueued.command;
+    const auto& op = std::get<tensor::Prefetch>(std::get<OpCommand>(command.body).op);
+    streaming = {id, command.sub_device, {}, timeline.size()};
+    streaming.left.assign(all_chips.size(), op.weights);
+    for (const std::int32_t at : all_chips) {
+        const core::SimTime start = start_of_program(id, at, command.sub_device);
+        if (start != kNeverTime) streams[static_cast<std::size_t>(at)].begin(start);
+        note_program(enqueued, id, at, {start, start});
+    }
+}
+
+// A matmul whose weight is prefetched ends after the last of it has come; other programs take DRAM
+// time from the stream.
+core::Picoseconds Simulator::State::feed(const Command& command, const OpTime& time,
+                                         std::int32_t at, Span& span) {
+    if (span.end == kNeverTime) return {};
+    PrefetchClock& stream = streams[static_cast<std::size_t>(at)];
+    if (command.prefetched.weight.value == 0) {
+        stream.shares(span.start, time.dram - time.alone);
+        return {};
+    }
+    const core::Picoseconds busy = stream.busy();
+    const core::SimTime come = stream.arrival(command.prefetched.weight, command.prefetched.room);
+    if (at == 0) stream_times.busy += stream.busy() - busy;
+    const core::SimTime end = std::max(span.end, come);
+    stream.taken(end);
+    note_taken(at, come);
+    return end - std::exchange(span.end, end);
+}
+
+void Simulator::State::note_taken(std::int32_t at, core::SimTime come) {
+    const auto index = static_cast<std::size_t>(at);
+    if (streaming.left.empty() || streaming.left[index] == 0) return;
+    --streaming.left[index];
+    const std::size_t lane = slot(at, streaming.sub_device);
+    last_end[lane] = queue(streaming.queue).programs[lane] = come;
+    if (options.timeline == SimulatorOptions::Timeline::Off) return;
+    TimelineEntry& entry = timeline[streaming.entry + index];
+    entry.end = come;
+    entry.parts.dram = streams[index].busy();
+}
+
 // Slices that landed earlier are worked on while later ones travel; the last comes after.
 core::Picoseconds Simulator::State::continued(const Command& command, const OpTime& time,
                                               std::int32_t at) const {
-    const core::Picoseconds work = std::max({time.compute, time.dram, time.l1});
+    const core::Picoseconds work = std::max({time.compute, time.dram, time.l1}) - time.begins;
     const std::int32_t slices = command.fused.slices;
     const Span& before = last_spans[static_cast<std::size_t>(at)];
+    using Runs = Command::Fused::Runs;
+    if (command.fused.runs == Runs::Written) return {};
+    if (command.fused.runs == Runs::Beside && before.end != kNeverTime) {
+        return std::max(work - (before.end - before.start), core::Picoseconds{});
+    }
     if (slices <= 1 || before.end == kNeverTime) return work;
     return std::max(work / slices, work - (before.end - before.start));
 }
@@ -199,7 +255,8 @@ void Simulator::State::run_collective(const Enqueued& enqueued, QueueId id) {
             ? core::Picoseconds{}
             : std::max(chip.launch.launch_floor - chip.launch.traced_gap, core::Picoseconds{});
     const bool along_axis = mesh.shape.rows > 1 && mesh.shape.cols > 1 && body.axis >= 0 &&
-                            body.collective.kind == ccl::Kind::AllGather && chip.kernels;
+                            body.collective.kind == ccl::Kind::AllGather &&
+                            body.collective.buffers == ccl::Buffers::Fresh && chip.kernels;
     const core::Picoseconds more =
         along_axis ? launch_release(chip, options.launch.release).axis_gather : core::Picoseconds{};
     for (const std::int32_t at : all_chips) {
@@ -243,10 +300,11 @@ void Simulator::State::note_program(const Enqueued& enqueued, QueueId id, std::i
                         span.start, span.end, parts});
 }
 
-void Simulator::State::note_kind(const std::string& kind, const std::string& bound, Span span) {
+void Simulator::State::note_kind(const std::string& kind, const std::string& bound, Span span,
+                                 core::Picoseconds waited) {
     if (span.end == kNeverTime) return;
     by_kind[kind] += span.end - span.start;
-    by_bound[bound] += span.end - span.start;
+    by_bound[bound] += span.end - span.start - waited;
 }
 
 void Simulator::State::note_hang(const std::string& waits_for) {
@@ -411,6 +469,8 @@ const std::map<std::string, core::Picoseconds>& Simulator::time_by_kind() const 
 const std::map<std::string, core::Picoseconds>& Simulator::time_by_bound() const {
     return state_->by_bound;
 }
+
+const StreamTimes& Simulator::stream_times() const { return state_->stream_times; }
 
 const std::map<fabric::Hop, core::Bytes>& Simulator::bytes_carried() const {
     return state_->carried;

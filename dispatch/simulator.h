@@ -52,6 +52,12 @@ struct Hang {
     std::string waits_for;
 };
 
+/// A prefetcher: how long it kept a chip's DRAM busy, how long products waited for it at most.
+struct StreamTimes {
+    core::Picoseconds busy{};
+    core::Picoseconds waited{};
+};
+
 class Simulator : public Reader {
 public:
     Simulator(const fabric::Mesh& mesh, SimulatorOptions options);
@@ -79,6 +85,7 @@ public:
     /// Kernel time summed over the chips' critical chip 0, by op kind; for breakdowns.
     const std::map<std::string, core::Picoseconds>& time_by_kind() const;
     const std::map<std::string, core::Picoseconds>& time_by_bound() const;
+    const StreamTimes& stream_times() const;
     /// Payload bytes per directed hop of the mesh.
     const std::map<fabric::Hop, core::Bytes>& bytes_carried() const;
     /// Labels of ops and collectives in the order they ran (kept with Timeline::Keep).

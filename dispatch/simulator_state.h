@@ -15,6 +15,7 @@
 #include "dispatch/chip_classes.h"
 #include "dispatch/collective_clock.h"
 #include "dispatch/host_transfer.h"
+#include "dispatch/prefetch_clock.h"
 #include "dispatch/simulator.h"
 #include "dispatch/sub_device.h"
 
@@ -49,6 +50,14 @@ struct Simulator::State {
     }
     Queue& queue(QueueId id);
 
+    /// The program that streams the weights of a step, on its own sub-device.
+    struct Streaming {
+        QueueId queue{0};
+        SubDeviceId sub_device{0};
+        std::vector<std::int64_t> left;  // weights, per chip; 0: none is launched
+        std::size_t entry = 0;           // of the timeline, the first chip's
+    };
+
     /// A program in the workers' config ring, until its kernels are done.
     struct Held {
         core::Bytes size;
@@ -73,9 +82,15 @@ struct Simulator::State {
     bool continues(const Command& command) const;
     /// What a part of a program takes behind the part before it on a chip.
     core::Picoseconds continued(const Command& command, const OpTime& time, std::int32_t at) const;
+    void begin_stream(const Enqueued& enqueued, QueueId id);
+    /// Lets the stream of prefetched weights have its say in when an op ends; for how long it
+    /// waits.
+    core::Picoseconds feed(const Command& command, const OpTime& time, std::int32_t at, Span& span);
+    void note_taken(std::int32_t at, core::SimTime come);
     void note_program(const Enqueued& enqueued, QueueId id, std::int32_t at, Span span,
                       const OpTime& parts = {});
-    void note_kind(const std::string& kind, const std::string& bound, Span span);
+    void note_kind(const std::string& kind, const std::string& bound, Span span,
+                   core::Picoseconds waited = {});
     void note_hang(const std::string& waits_for);
     /// Over PCIe, chip after chip.
     core::SimTime transfer(QueueId id, std::int32_t at, const Operand& operand,
@@ -96,8 +111,12 @@ struct Simulator::State {
     std::vector<std::deque<Held>> rings;                 // per chip and sub-device, oldest first
     LaunchCost launch;                                   // of the program that is being run
     std::vector<Reach> reach;                            // per chip
-    std::string last_fused;        // the program that the last command was a part of
-    std::vector<Span> last_spans;  // of that command, per chip
+    std::string last_fused;              // the program that the last command was a part of
+    std::vector<Span> last_spans;        // of that command, per chip
+    std::vector<PrefetchClock> streams;  // per chip
+    Streaming streaming;
+    StreamTimes stream_times;
+    std::vector<core::Picoseconds> stream_waits;  // of products for a stream, per chip
     std::vector<SubDeviceId> stall_group;
     std::map<EventId, std::vector<core::SimTime>> events;  // per chip; the latest ones
     std::vector<bool> recorded;                            // by event

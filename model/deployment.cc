@@ -46,6 +46,27 @@ dispatch::Buffer semaphores(mesh::Grid cores) {
     return buffer;
 }
 
+DeploymentOptions with_profile(DeploymentOptions options, const Profile& profile) {
+    if (profile.dispatch_axis) options.device.dispatch_axis = *profile.dispatch_axis;
+    return options;
+}
+
+// Users split evenly over the columns of a 2-D mesh.
+std::int64_t slots_of(const Profile& profile, std::int64_t batch) {
+    if (profile.slots == 0) {
+        return core::round_up(batch, std::int64_t{profile.is_2d() ? profile.shape.cols : 1});
+    }
+    if (batch > profile.slots) {
+        throw core::Error::mismatch(
+            "--batch", "",
+            "at most " + std::to_string(profile.slots) + " users with " + profile.name,
+            std::to_string(batch))
+            .hint("its programs have " + std::to_string(profile.slots) +
+                  " user slots; fewer users leave slots idle");
+    }
+    return profile.slots;
+}
+
 // As Python prints a quotient: "1024.0".
 std::string quotient_text(std::int64_t value) { return std::to_string(value) + ".0"; }
 
@@ -59,18 +80,18 @@ std::int64_t padded_prefill_length(std::int64_t tokens) {
 
 Deployment::Deployment(const Config& config, Precision precision, const fabric::Mesh& mesh,
                        DeploymentOptions options)
-    : config_(config),
-      precision_(std::move(precision)),
+    : precision_(std::move(precision)),
       mesh_(mesh),
-      options_(std::move(options)),
-      profile_(software_profile(options_.software, config_, mesh_)),
+      profile_(software_profile(options.software, config, mesh_)),
+      options_(with_profile(std::move(options), profile_)),
+      config_(stored_config(profile_, config)),
       worker_grid_(dispatch::device_memory(mesh_.system.chip, options_.device).worker_grid) {
     const std::vector<std::string> problems = split_problems(config_, mesh_, options_.software);
     if (!problems.empty()) {
         throw core::Error(problems.front())
             .hint("see `tessera check` for meshes and groups that divide the heads");
     }
-    slots_ = core::round_up(options_.batch, columns());
+    slots_ = slots_of(profile_, options_.batch);
     size_pool();
     decode_ = build(build_decode(config_, precision_, step_shape()), "decode");
 }
@@ -137,7 +158,8 @@ std::shared_ptr<const dispatch::Program> Deployment::build(const tensor::Graph& 
                                                            std::string name) const {
     PartitionOptions options;
     options.name = std::move(name);
-    options.worker_grid = worker_grid_;
+    const bool beside = profile_.prefetcher && graph.phase == tensor::Phase::Decode;
+    options.worker_grid = beside ? profile_.prefetcher->workers : worker_grid_;
     options.taps = options_.taps;
     auto program = partition(graph, profile_, precision_, mesh_, options);
     if (mesh_.chip_count() == 1) return program;

@@ -52,7 +52,8 @@ public:
     const fabric::Mesh& mesh() const { return mesh_; }
     const Profile& profile() const { return profile_; }
     const DeploymentOptions& options() const { return options_; }
-    /// User slots: the batch, padded so that users split evenly over the columns of a 2-D mesh.
+    /// User slots: the profile's, or the batch padded so that users split evenly over the columns
+    /// of a 2-D mesh.
     std::int64_t slots() const { return slots_; }
     /// Width of the page table: blocks a user needs to reach the context.
     std::int64_t blocks_per_user() const { return blocks_per_user_; }
@@ -98,11 +99,11 @@ private:
     void size_pool();
     void set_pool();
 
-    Config config_;
     Precision precision_;
     fabric::Mesh mesh_;
-    DeploymentOptions options_;
     Profile profile_;
+    DeploymentOptions options_;
+    Config config_;
     mesh::Grid worker_grid_;
     std::int64_t slots_ = 1;
     std::int64_t block_size_ = 0;

@@ -312,6 +312,7 @@ private:
         layers_.begin_step();
         const Parts by_kind = simulator_.time_by_kind();
         const Parts by_bound = simulator_.time_by_bound();
+        const dispatch::StreamTimes streamed = simulator_.stream_times();
         const core::SimTime start = simulator_.host_now();
         begin(kDecodeStep);
         if (trace_) {
@@ -324,6 +325,10 @@ private:
         result_.breakdown = since(by_kind, simulator_.time_by_kind());
         result_.by_bound = since(by_bound, simulator_.time_by_bound());
         result_.by_layer = layers_.times();
+        const dispatch::StreamTimes now = simulator_.stream_times();
+        if (now.busy > streamed.busy) {
+            result_.prefetcher = {now.busy - streamed.busy, now.waited - streamed.waited};
+        }
         result_.step_bytes = traffic_.bytes();
         result_.roofline_step = result_.step_bytes / deployment_.mesh().system.chip.dram.peak;
         return simulator_.host_now() - start;

@@ -49,10 +49,12 @@ struct Estimate {
     SampledOn sampler = SampledOn::Device;
     bool is_prefill_traced = false;
     bool is_prefill_batched = false;
-    Parts breakdown;          // kernels of one decode step on a chip, by op kind
-    Parts by_bound;           // the same, by what held them back
-    Parts by_layer;           // the same: "embedding", "layer 0", ..., "head"
-    Parts host;               // of one step, all groups
+    Parts breakdown;  // kernels of one decode step on a chip, by op kind
+    Parts by_bound;   // the same, by what held them back
+    Parts by_layer;   // the same: "embedding", "layer 0", ..., "head"
+    Parts host;       // of one step, all groups
+    /// Of the last step's prefetcher, where there is one.
+    std::optional<dispatch::StreamTimes> prefetcher;
     std::int64_t events = 0;  // commands simulated
     std::uint64_t digest = 0;
     std::string shortage;  // what did not fit; empty when all did

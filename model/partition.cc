@@ -5,8 +5,10 @@
 
 #include "core/error.h"
 #include "model/expert_exchange.h"
+#include "model/fusion.h"
 #include "model/lifetimes.h"
 #include "model/persistents.h"
+#include "model/prefetch.h"
 #include "model/program_writer.h"
 #include "model/residence.h"
 #include "model/transitions.h"
@@ -44,6 +46,7 @@ public:
 
     std::shared_ptr<const dispatch::Program> run() {
         for (const tensor::Block& block : graph_.blocks) place_block(block);
+        add_prefetcher(writer_.program, profile_);
         return std::make_shared<const dispatch::Program>(std::move(writer_.program));
     }
 
@@ -103,7 +106,7 @@ private:
                                effective[0] == effective[1];
         for (const int axis : cut_twice ? std::array{0, 1} : std::array{1, 0}) {
             now = move_to(writer_, graph_.value(id).name, now, axis, effective[at(axis)],
-                          all_reduce_form(profile_, graph_.value(id).role, axis));
+                          all_reduce_form(profile_, graph_.value(id).role, graph_.phase, axis));
         }
         moved_.emplace(key, now);
         return now;
@@ -191,6 +194,11 @@ private:
         }
         std::vector<Located> inputs;
         for (const ValueId id : node.inputs) inputs.push_back(locate(id));
+        if (std::holds_alternative<tensor::ConcatHeads>(node.op) && writer_.fuses()) {
+            // all_gather_concat: the users of the other columns come before heads are merged.
+            inputs[0] =
+                brought(node.inputs[0], inputs[0], {inputs[0].placed[0], Placement::replicated()});
+        }
         if (std::holds_alternative<tensor::RmsNorm>(node.op) &&
             place_distributed_norm(node, inputs)) {
             return;
@@ -284,6 +292,7 @@ private:
         const core::Bytes scratch = tensor::scratch(op, in, {});
         if (scratch.value > 0) body.scratch = scratch_buffer(node.name, scratch);
         writer_.emit(node.name).body = std::move(body);
+        place_on_ring(writer_.program, profile_, graph_, node, mesh_.system.chip.dram.banks);
         fuse_gather_and_wo(node);
         return results;
     }
@@ -394,7 +403,7 @@ private:
         Placements sharded{};
         sharded[at(axis)] = Placement::sharded(last);
         const Located stats = writer_.append(node.name + ".stats", tensor::RmsNormStats{spec.dtype},
-                                             {x}, all_stats, sharded);
+                                             {x}, all_stats, sharded, residence_.statistics());
         const Located gathered = all_gather(writer_, node.name + ".stats", stats, axis);
         Placements gamma{};
         gamma[at(axis)] = Placement::sharded(0);
@@ -416,6 +425,7 @@ private:
                       [this](const auto& entry) { return carried_.contains(entry.first); });
         writer_.begin_segment(block.name, block.first_layer, block.repeat);
         for (const tensor::Node& node : block.nodes) place_node(node);
+        if (writer_.fuses()) fuse(writer_.segment(), profile_.decode_fusions);
         if (options_.taps == PartitionOptions::Taps::HiddenStates && block.carry_out.value >= 0) {
             dispatch::Command& tap = writer_.emit("hidden_states");
             tap.body =

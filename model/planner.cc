@@ -109,6 +109,8 @@ std::int64_t Planner::max_context(DeploymentOptions options) {
 
 std::int64_t Planner::max_users(DeploymentOptions options, std::int64_t most) {
     if (!verdict(options).fits && !smallest_fits(options)) return 0;
+    const std::int64_t slots = software_profile(options.software, config_, mesh_).slots;
+    if (slots > 0) most = std::min(most, slots);
     if (options.max_num_blocks > 0) {
         const std::int64_t each = core::ceil_div(options.context, options.block_size);
         most = std::min(most, options.max_num_blocks / each);

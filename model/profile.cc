@@ -2,6 +2,8 @@
 
 #include "core/error.h"
 #include "core/units.h"
+#include "model/head_padding.h"
+#include "model/profile_galaxy.h"
 
 namespace model {
 namespace {
@@ -251,14 +253,24 @@ std::int64_t lm_head_cores(std::int64_t dim, std::int64_t chips) {
     return 1;
 }
 
-std::vector<std::string_view> software_names() { return {"tt-transformers", "expert-parallel"}; }
+std::vector<std::string_view> software_names() {
+    return {"tt-transformers", "expert-parallel", "llama-galaxy"};
+}
 
 Profile software_profile(std::string_view software, const Config& config,
                          const fabric::Mesh& mesh) {
     if (software == "tt-transformers") return tt_transformers(config, mesh);
     if (software == "expert-parallel") return expert_parallel(config, mesh);
-    throw core::Error::mismatch("--software", "", "tt-transformers or expert-parallel",
+    if (software == "llama-galaxy") return llama_galaxy(config, mesh);
+    throw core::Error::mismatch("--software", "",
+                                "tt-transformers, expert-parallel or llama-galaxy",
                                 "\"" + std::string(software) + "\"");
+}
+
+Config stored_config(const Profile& profile, const Config& config) {
+    if (!profile.prefetcher) return config;
+    // Each core of the ring holds whole tiles of the columns of w1 and w3.
+    return pad_feed_forward(config, "", profile.shape.rows, profile.prefetcher->cores);
 }
 
 Placements placement_of(const Profile& profile, Role role, Phase) {
@@ -285,7 +297,8 @@ std::optional<Placement> pinned(const Profile& profile, Role role, Phase phase, 
     }
     if (axis == 0) {
         const bool stream = role == Role::Residual || role == Role::Contribution;
-        const bool logits = role == Role::Logits && phase == Phase::Decode;
+        const bool logits = role == Role::Logits && phase == Phase::Decode &&
+                            profile.sampling == Profile::Sampling::ByRelease;
         return stream || logits ? std::optional(Placement::replicated()) : std::nullopt;
     }
     switch (role) {
@@ -307,7 +320,8 @@ std::optional<Placement> pinned(const Profile& profile, Role role, Phase phase, 
     }
 }
 
-AllReduceForm all_reduce_form(const Profile& profile, Role role, int axis) {
+AllReduceForm all_reduce_form(const Profile& profile, Role role, Phase phase, int axis) {
+    if (phase == Phase::Decode && profile.decode_reduce) return *profile.decode_reduce;
     // lm_head.py: a composite all-reduce over axis 1.
     if (role == Role::Logits) return AllReduceForm::ReduceScatterAllGather;
     // ccl.py, tt_all_reduce on one axis: a reduce-scatter; what needs all of it gathers.
@@ -317,7 +331,7 @@ AllReduceForm all_reduce_form(const Profile& profile, Role role, int axis) {
 
 dispatch::MemoryConfig weight_memory(const Profile& profile, Role role) {
     dispatch::MemoryConfig memory{mesh::BufferType::Dram, dispatch::MemoryLayout::Interleaved, 0};
-    const bool galaxy = profile.shape.chips() == kGalaxyChips;
+    const bool galaxy = profile.shape.chips() == kGalaxyChips && !profile.prefetcher;
     switch (role) {
         case Role::WeightLmHead:
             memory.layout = dispatch::MemoryLayout::DramWidthSharded;

@@ -31,6 +31,8 @@ public:
     const Profile& profile() const { return profile_; }
     const fabric::Mesh& mesh() const { return mesh_; }
     tensor::Phase phase() const { return program.phase; }
+    /// Commands become parts of fused programs, which need nothing moved between them.
+    bool fuses() const { return profile_.fuses() && phase() == tensor::Phase::Decode; }
     /// A copy: the next buffer that is added may move all others.
     tensor::Spec local_spec(const Located& value) const { return program.buffer(value.ref).spec; }
     dispatch::Segment& segment() { return program.segments.back(); }

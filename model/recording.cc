@@ -37,10 +37,21 @@ void Recording::end_step() {
     recording_ = false;
     RecordedStep& step = steps_.back();
     step.end = std::max(step.end, simulator_->host_now());
-    for (const RecordedCommand& command : step.commands) {
+    for (RecordedCommand& command : step.commands) {
+        if (command.item.command->completion == dispatch::Command::Completion::Streams) {
+            take_spans(command, command.timeline, command.chips.size());  // it went on
+        }
         for (const RecordedSpan& span : command.chips) {
             if (span.end != core::SimTime::max()) step.end = std::max(step.end, span.end);
         }
+    }
+}
+
+void Recording::take_spans(RecordedCommand& command, std::size_t first, std::size_t count) const {
+    command.chips.clear();
+    for (std::size_t i = first; i < first + count; ++i) {
+        const dispatch::TimelineEntry& entry = simulator_->timeline()[i];
+        command.chips.push_back({entry.chip, entry.start, entry.end, entry.parts});
     }
 }
 
@@ -74,11 +85,9 @@ void Recording::run(const dispatch::Enqueued& enqueued, const dispatch::ChipBind
             before = size;
         }
     }
-    const std::vector<dispatch::TimelineEntry>& timeline = simulator_->timeline();
-    for (; seen_ < timeline.size(); ++seen_) {
-        const dispatch::TimelineEntry& entry = timeline[seen_];
-        command.chips.push_back({entry.chip, entry.start, entry.end, entry.parts});
-    }
+    command.timeline = seen_;
+    take_spans(command, seen_, simulator_->timeline().size() - seen_);
+    seen_ = simulator_->timeline().size();
     core::require(!command.chips.empty(), "a recorded simulator keeps its timeline");
     steps_.back().commands.push_back(std::move(command));
 }

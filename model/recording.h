@@ -37,6 +37,7 @@ struct RecordedCommand {
     std::vector<RecordedSpan> chips = {};                           // ascending
     std::vector<std::pair<fabric::Hop, core::Bytes>> carried = {};  // payload; collectives only
     std::size_t memory_events = 0;
+    std::size_t timeline = 0;  // its first entry in the simulator's
 
     const std::string& label() const { return item.command->label; }
     /// Null for a collective.
@@ -103,6 +104,7 @@ public:
     void freed(const dispatch::DeviceBuffer& buffer) override;
 
 private:
+    void take_spans(RecordedCommand& command, std::size_t first, std::size_t count) const;
     void host_call(std::string name);
 
     const dispatch::Simulator* simulator_ = nullptr;

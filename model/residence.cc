@@ -19,6 +19,10 @@ constexpr MemoryConfig kDram{BufferType::Dram, MemoryLayout::Interleaved, 0};
 // Wider shards do not fit beside the circular buffers of their readers. GUESS, as in lower.cc.
 constexpr std::int64_t kWidestShardTiles = 32;
 
+// DECODE_RESIDUAL_MEMCFG of models/demos/llama3_70b_galaxy/tt/model_config.py: 128 columns a core
+// of a 70B.
+constexpr std::int64_t kResidualCores = 16;
+
 // find_grid_k_n: the most cores, at most 64, that divide the tiles of both.
 std::int64_t shared_cores(std::int64_t k_tiles, std::int64_t n_tiles) {
     std::int64_t cores = 64;
@@ -42,6 +46,9 @@ bool is(const tensor::Node& node) {
 
 Residence::Memory Residence::input(const tensor::Node& node, std::size_t index,
                                    const Spec& x) const {
+    const bool heads = is<tensor::RotaryEmbedding>(node) || is<tensor::ConcatHeads>(node) ||
+                       is<tensor::UpdateCache>(node);
+    if (fuses() && !heads) return {};
     if (is<tensor::Linear>(node) && index == 0) return of_linear(node, x);
     if (!decodes()) return {};
     if (is<tensor::RmsNorm>(node) && index == 0) return of_norm(node, x);
@@ -67,7 +74,9 @@ Residence::Memory Residence::output(const tensor::Node& node, const Spec& y,
         is<tensor::FirstRows>(node)) {
         return kDram;
     }
-    if (is<tensor::RmsNorm>(node)) return of_norm(node, y);
+    // llama_attention.py: attention leaves the heads over one core per user.
+    if (is<tensor::SdpaDecode>(node) && fuses()) return by_users(y);
+    if (is<tensor::RmsNorm>(node)) return fuses() ? Memory{} : of_norm(node, y);
     if (is<tensor::AddBias>(node) || is<tensor::GatedMul>(node)) return first;
     if (is<tensor::Add>(node)) return of_stream(y);
     if (is<tensor::CreateQkvHeads>(node) || is<tensor::RotaryEmbedding>(node)) return by_users(y);
@@ -102,6 +111,9 @@ Residence::Memory Residence::before_gather(tensor::ValueId id) const {
     return MemoryConfig{BufferType::L1, MemoryLayout::WidthSharded, 1};
 }
 
+// One tile, made by the cores of the row (fused_rms_minimal).
+Residence::Memory Residence::statistics() const { return fuses() ? Memory{kL1} : Memory{}; }
+
 // --- who is where ---
 
 Residence::Memory Residence::width(std::int64_t cores, const Spec& spec) const {
@@ -122,6 +134,7 @@ Residence::Memory Residence::by_users(const Spec& spec) const {
 
 // DECODE_RESIDUAL_MEMCFG: sharded on 1-D meshes, interleaved on 2-D ones.
 Residence::Memory Residence::of_stream(const Spec& x) const {
+    if (fuses()) return width(kResidualCores, x);
     if (profile_.is_2d()) return kL1;
     return dispatch::activation_memory(x, graph_.phase, grid_);
 }

@@ -33,8 +33,12 @@ public:
     /// Where a value must be before it is gathered.
     Memory before_gather(tensor::ValueId id) const;
 
+    /// Of a norm over several chips.
+    Memory statistics() const;
+
 private:
     bool decodes() const { return graph_.phase == tensor::Phase::Decode; }
+    bool fuses() const { return decodes() && profile_.fuses(); }
     Memory width(std::int64_t cores, const tensor::Spec& spec) const;
     Memory by_users(const tensor::Spec& spec) const;
     Memory of_linear(const tensor::Node& node, const tensor::Spec& x) const;

@@ -115,6 +115,7 @@ void top_k(SamplingTime& time, const Deployment& deployment, const Logits& logit
 
 SampledOn usual_sampler(const Deployment& deployment) {
     const DeploymentOptions& options = deployment.options();
+    if (deployment.profile().sampling == Profile::Sampling::OnDevice) return SampledOn::Device;
     if (options.device.release == dispatch::Release::R2025) {
         return options.batch == 1 ? SampledOn::Device : SampledOn::Host;
     }
@@ -138,13 +139,16 @@ SamplingTime sampling_time(const Deployment& deployment, SampledOn sampler,
         return time;
     }
     // Greedy tokens went through top-k from PR #31046 of October 2025 to PR #48886 of July 2026.
-    if (deployment.options().device.release == dispatch::Release::R2026_05) {
+    const bool on_device = deployment.profile().sampling == Profile::Sampling::OnDevice;
+    if (on_device || deployment.options().device.release == dispatch::Release::R2026_05) {
         top_k(time, deployment, logits);
     } else {
         gather_and_untilize(time, deployment, logits);
         argmax(time, deployment, logits);
     }
-    time.host["tokens to host"] = chip.launch.host_read * chips;
+    // Tokens stay on the device for the next step, which runs while they are read
+    // (models/demos/llama3_70b_galaxy/tt/generator.py: read_decode_output, async_read).
+    if (!on_device) time.host["tokens to host"] = chip.launch.host_read * chips;
     return time;
 }
 

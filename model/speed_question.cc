@@ -29,6 +29,7 @@ Precision precision_of(const SpeedQuestion& question, std::int32_t layers) {
 
 DeploymentOptions options_of(const SpeedQuestion& question, std::int64_t chunk) {
     DeploymentOptions options;
+    options.software = question.software;
     options.batch = question.batch;
     options.context =
         std::max(core::round_up(question.run.isl + question.run.osl, kBlock), kShortestContext);
@@ -137,7 +138,8 @@ std::string SpeedQuestion::text() const {
     for (const Prompts& some : prompts) {
         text += fmt::format(", {} of {} tokens", some.users, some.tokens);
     }
-    return text + fmt::format(", software of {}", release_text(release));
+    const bool other = software != "tt-transformers";
+    return text + fmt::format(", {} of {}", other ? software : "software", release_text(release));
 }
 
 Config text_config(const SpeedQuestion& question) {

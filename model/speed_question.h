@@ -19,8 +19,9 @@ struct Prompts {
 
 struct SpeedQuestion {
     KnownModel model;
-    std::string device;                     // as the table spells it
-    fabric::Mesh mesh;                      // of one data-parallel group
+    std::string device;  // as the table spells it
+    fabric::Mesh mesh;   // of one data-parallel group
+    std::string software = "tt-transformers";
     std::string precision = "performance";  // a preset, or the text of --optimizations
     std::int64_t batch = 1;                 // of a group
     std::vector<Prompts> prompts{};         // of all users, where they differ

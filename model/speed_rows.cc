@@ -19,6 +19,7 @@ std::variant<SpeedQuestion, Unknown> question_of(const SpeedRow& row, const Mode
     question.model = std::get<KnownModel>(std::move(model));
     question.device = row.device;
     question.mesh = std::get<fabric::Mesh>(std::move(group));
+    question.software = row.software;
     question.precision = row.precision;
     question.batch = row.batch;
     question.prompts = row.prompts;
@@ -26,7 +27,7 @@ std::variant<SpeedQuestion, Unknown> question_of(const SpeedRow& row, const Mode
     question.trace_region = library.default_trace_region(question.model, question.mesh);
     question.run = row.run;
     question.run.groups = std::max(row.run.groups, row.groups);
-    question.run.host = library.host_costs();
+    question.run.host = library.host_costs(row.software);
     if (row.prefill == SpeedRow::Prefill::Traced) {
         question.run.traced_prefills =
             library.traced_prefills(question.model, question.mesh, row.release);
@@ -71,6 +72,19 @@ void ask(AskedRow& row, SpeedOf value, const std::variant<SpeedQuestion, Unknown
 }
 
 }  // namespace
+
+bool is_galaxy_demo(std::string_view model) {
+    const std::string name = lower_case(model);
+    return (name.starts_with("llama-3") || name.starts_with("llama3")) &&
+           (name.ends_with("70b") || name.ends_with("70b-instruct"));
+}
+
+// On a torus: it asks for rings (model_config.py: CCL_TOPOLOGY of a 6U).
+void ask_galaxy_demo(SpeedRow& row) {
+    row.software = "llama-galaxy";
+    row.device = "GALAXY_TORUS";
+    row.prefill = SpeedRow::Prefill::Traced;  // generator.py: prefill_forward_text, enable_trace
+}
 
 std::int64_t count_of(const core::CsvRecord& record, std::string_view column, std::int64_t most) {
     return record.optional_integer(column, 1, most).value_or(1);

@@ -21,6 +21,7 @@ struct SpeedRow {
     std::string model;
     std::string device;
     std::string section;  // of the group's name
+    std::string software = "tt-transformers";
     std::string precision = "performance";
     std::int64_t groups = 1;
     std::int64_t batch = 1;
@@ -35,6 +36,11 @@ struct SpeedRow {
     std::optional<double> first_token_ms;
     std::string no_first_token;  // why the published one cannot be asked
 };
+
+/// Whether models/demos/llama3_70b_galaxy runs it.
+bool is_galaxy_demo(std::string_view model);
+/// Asks the row of that demo.
+void ask_galaxy_demo(SpeedRow& row);
 
 std::vector<AskedRow> speed_rows(const SpeedRow& row, const ModelLibrary& library);
 

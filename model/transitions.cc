@@ -23,6 +23,12 @@ ccl::Collective collective(const ProgramWriter& writer, ccl::Kind kind, int axis
     plan.ranks = writer.mesh().shape.extent(axis);
     plan.slice_pages.assign(static_cast<std::size_t>(plan.ranks), slice.pages());
     plan.page = slice.page_bytes();
+    // Programs with a collective in them send every part straight to where it is needed, into
+    // buffers that are always there: no barrier, no relay (llama_ccl.py, persistent buffers).
+    if (writer.fuses()) {
+        plan.algorithm = ccl::Algorithm::Direct;
+        plan.buffers = ccl::Buffers::Persistent;
+    }
     plan.links = writer.profile().links[at(axis)];
     // The ring reduce-scatter of the real stack needs an even number of chips.
     if (kind == ccl::Kind::ReduceScatter && plan.ranks % 2 != 0) {
@@ -55,6 +61,7 @@ Located move(ProgramWriter& writer, const std::string& label, const Located& fro
 
 // ccl.py and attention.py: what was gathered is interleaved before it is summed or merged.
 Located interleaved(ProgramWriter& writer, const std::string& label, const Located& from) {
+    if (writer.fuses()) return from;
     const mesh::BufferType type = writer.program.buffer(from.ref).memory.type;
     return writer.at_memory(label + ".all_gather", from, dispatch::MemoryConfig{type});
 }

@@ -49,9 +49,7 @@ std::string lower_case(std::string_view text) {
 ModelLibrary::ModelLibrary(fabric::Catalog catalog, const std::filesystem::path& configs,
                            const std::filesystem::path& aliases)
     : catalog_(std::move(catalog)),
-      trace_defaults_(TraceDefaults::load(catalog_.folder / "software/trace_regions.yaml")),
-      host_costs_(
-          load_host_costs(catalog_.folder / "software/host_costs.yaml", "tt-transformers")) {
+      trace_defaults_(TraceDefaults::load(catalog_.folder / "software/trace_regions.yaml")) {
     std::error_code failed;
     for (const auto& entry : std::filesystem::directory_iterator(configs, failed)) {
         if (!std::filesystem::exists(entry.path() / "config.json")) continue;
@@ -70,6 +68,10 @@ ModelLibrary::ModelLibrary(fabric::Catalog catalog, const std::filesystem::path&
                                     "\"" + failed.message() + "\"");
     }
     read_aliases(aliases);
+}
+
+HostCosts ModelLibrary::host_costs(std::string_view software) const {
+    return load_host_costs(catalog_.folder / "software/host_costs.yaml", software);
 }
 
 void ModelLibrary::read_aliases(const std::filesystem::path& file) {

@@ -57,8 +57,8 @@ public:
                                               dispatch::Release release) const;
     /// topologies/
     const std::filesystem::path& topologies() const { return catalog_.folder; }
-    /// Of tt-transformers.
-    const HostCosts& host_costs() const { return host_costs_; }
+    /// Throws core::Error for a software without an entry.
+    HostCosts host_costs(std::string_view software) const;
 
 private:
     /// Whole: every tensor of the named model has the sizes of the folder. Text: its language part
@@ -85,7 +85,6 @@ private:
 
     fabric::Catalog catalog_;
     TraceDefaults trace_defaults_;
-    HostCosts host_costs_;
     std::map<std::string, Loaded> configs_;  // by lower-case folder
     std::map<std::string, std::string> folders_;
     std::vector<Alias> aliases_;

@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "dispatch/kernel_question.h"
 #include "dispatch/matmul_question.h"
+#include "model/validate_galaxy_layer.h"
 #include "model/validate_kinds.h"
 
 namespace model {
@@ -361,6 +362,10 @@ AskedRow ask_galaxy(const core::CsvRecord& record, const ModelLibrary& library) 
     row.measured_text = fmt::format("{:.2f} us", row.measured);
     if (record.text("model").find("70B") == std::string::npos) {
         row.skipped = "a model whose sizes are not listed";
+        return row;
+    }
+    if (auto question = decode ? galaxy_decode_question(record, library) : std::nullopt) {
+        row.questions.push_back(std::move(*question));
         return row;
     }
     const std::int64_t rows = record.optional_integer("seq_len", 1, 1 << 20).value_or(1);

@@ -26,12 +26,11 @@ struct Program {
     std::string_view model;
     std::string_view reason;
 };
-constexpr std::array<Program, 5> kPrograms{
+constexpr std::array<Program, 4> kPrograms{
     {{"gpt-oss", "another program: gpt_oss"},
      {"qwen3.6", "another program: qwen36_blackhole"},
      {"falcon", "another program: demos of Falcon and Mamba"},
-     {"mamba", "another program: demos of Falcon and Mamba"},
-     {"-galaxy", "another program: llama3_70b_galaxy"}}};
+     {"mamba", "another program: demos of Falcon and Mamba"}}};
 
 std::string other_program(std::string_view model) {
     for (const Program& program : kPrograms) {
@@ -89,8 +88,9 @@ std::string not_served(const core::CsvRecord& record) {
     if (contains(device, "UNCERTAIN")) return "on which device is not certain";
     if (contains(software, "forge")) return "another software: tt-forge";
     if (contains(software, "QB2")) return "another program: QB2 optimised";
-    if (contains(software, "galaxy") || contains(software, "subdevices")) {
-        return "another program: llama3_70b_galaxy";
+    if (contains(software, "subdevices")) return "another program: llama3_subdevices";
+    if (contains(software, "galaxy") && !is_galaxy_demo(record.text("model"))) {
+        return "another program on Galaxy";
     }
     if (record.text("client_tool") == "genai-perf") return "a cold start";
     if (contains(record.text("model"), "Vision")) return "prompts with images";
@@ -131,6 +131,7 @@ std::vector<AskedRow> ask_server(const core::CsvRecord& record, const ModelLibra
         row.no_first_token = "40 to 200 ms of it are the client's (before 2025-07)";
     }
     row.skipped = not_served(record);
+    if (contains(record.text("impl_or_config"), "galaxy")) ask_galaxy_demo(row);
     if (row.run.active_users > kServerSlots) row.skipped = "more users than slots";
     return speed_rows(row, library);
 }
@@ -175,6 +176,12 @@ std::vector<AskedRow> ask_target(const core::CsvRecord& record, const ModelLibra
     const std::string& notes = record.text("notes");
     if (contains(notes, "data-parallel")) std::swap(row.groups, row.batch);
     row.skipped = other_program(row.model);
+    constexpr std::string_view kGalaxy = "-galaxy";  // "llama3.3-70b-galaxy"
+    if (row.model.ends_with(kGalaxy)) {
+        row.model.resize(row.model.size() - kGalaxy.size());
+        ask_galaxy_demo(row);
+        if (!is_galaxy_demo(row.model)) row.skipped = "another program on Galaxy";
+    }
     if (contains(row.model, "-vl") || contains(row.model, "vision")) {
         row.skipped = "prompts with images";
     }

@@ -116,7 +116,12 @@ std::vector<AskedRow> ask_readme(const core::CsvRecord& record, const ModelLibra
         core::ceil_div(count_of(record, "batch", kMostUsers), std::max(row.groups, row.run.groups));
     row.rate = optional_number(record, "tok_s_user");
     row.first_token_ms = optional_number(record, "ttft_ms");
-    if (row.device == "GALAXY") row.skipped = "another program: llama3_70b_galaxy";
+    // Other models on a Galaxy are demos of their own.
+    if (row.device == "GALAXY" && is_galaxy_demo(row.model)) {
+        ask_galaxy_demo(row);
+    } else if (row.device == "GALAXY") {
+        row.skipped = "another program on Galaxy";
+    }
     if (contains(row.model, "Vision")) row.skipped = "the demo with images";
     if (contains(record.text("snapshot"), "before tracing")) {
         row.skipped = "another program, before tracing";

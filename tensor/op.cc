@@ -56,6 +56,7 @@ struct Names {
     std::string_view operator()(const Untilize&) const { return "Untilize"; }
     std::string_view operator()(const SpreadRows&) const { return "Transpose"; }
     std::string_view operator()(const FirstRows&) const { return "Slice"; }
+    std::string_view operator()(const Prefetch&) const { return "DramPrefetcher"; }
 };
 
 }  // namespace

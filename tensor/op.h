@@ -28,6 +28,7 @@
 #include "tensor/ops/merge_rows.h"
 #include "tensor/ops/mesh_partition.h"
 #include "tensor/ops/opaque.h"
+#include "tensor/ops/prefetch.h"
 #include "tensor/ops/rms_norm.h"
 #include "tensor/ops/rms_norm_apply.h"
 #include "tensor/ops/rms_norm_stats.h"
@@ -48,7 +49,7 @@ using Op = std::variant<Embedding, RmsNorm, RmsNormStats, RmsNormApply, Linear, 
                         RotaryEmbedding, UpdateCache, FillCache, SdpaDecode, Sdpa, ChunkedSdpa,
                         ConcatHeads, Add, GatedMul, LastRows, MeshPartition, SumParts, MergeRows,
                         Concat, AddBias, Typecast, Activate, Route, Experts, Opaque, ToMemory,
-                        Untilize, SpreadRows, FirstRows>;
+                        Untilize, SpreadRows, FirstRows, Prefetch>;
 
 // The five questions, asked of any op.
 Specs infer(const Op& op, std::span<const Spec> in);

@@ -41,6 +41,26 @@ TEST(Plan, ring_all_gather_of_eight_loads_every_direction_alike) {
     }
 }
 
+TEST(Plan, with_persistent_buffers_the_opposite_chip_is_reached_forward) {
+    // A packet has one route: 4 hops forward and 3 backward on a ring of 8, 7 S in all.
+    for (const Kind kind : {Kind::AllGather, Kind::ReduceScatter}) {
+        Collective collective = even_collective({kind}, Topology::Ring, 8, 2);
+        collective.algorithm = Algorithm::Direct;
+        const Plan fresh(collective);
+        collective.buffers = ccl::Buffers::Persistent;
+        const Plan plan(collective);
+        const Bytes both = fresh.bytes_on(0, 1) + fresh.bytes_on(1, 0);
+        EXPECT_EQ(plan.bytes_on(0, 1) + plan.bytes_on(1, 0), both);
+        EXPECT_EQ(fresh.bytes_on(0, 1), fresh.bytes_on(1, 0));
+        EXPECT_GT(plan.bytes_on(0, 1), plan.bytes_on(1, 0));
+        EXPECT_EQ(plan.sums(), fresh.sums());
+    }
+    Collective gather = even_collective({Kind::AllGather}, Topology::Ring, 8, 2);
+    gather.buffers = ccl::Buffers::Persistent;
+    EXPECT_EQ(Plan(gather).bytes_on(0, 1), 4 * 2 * 2048_B);
+    EXPECT_EQ(Plan(gather).bytes_on(1, 0), 3 * 2 * 2048_B);
+}
+
 TEST(Plan, line_all_gather_of_eight_carries_what_lies_behind_each_edge) {
     // Edge k to k+1 carries k+1 shards one way and 7-k the other: 8 S on every edge.
     const Plan plan(even_collective({Kind::AllGather}, Topology::Line, 8, 2));
@@ -292,9 +312,9 @@ TEST(Plan, bad_groups_and_ends_are_refused) {
     collective = even_collective({Kind::AllGather}, Topology::Line, 4, 1);
     collective.links = 0;
     EXPECT_EQ(refusal(collective), "all_gather: links: expected at least 1, got 0");
-    collective.links = 1;
+    collective = even_collective({Kind::Broadcast}, Topology::Line, 4, 1);
     collective.algorithm = Algorithm::Direct;
-    EXPECT_EQ(refusal(collective), "all_gather: algorithm: expected one this kind has, got direct");
+    EXPECT_EQ(refusal(collective), "broadcast: algorithm: expected one this kind has, got direct");
 }
 
 TEST(Plan, a_step_that_does_not_exist_is_our_own_mistake) {

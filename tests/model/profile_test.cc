@@ -71,9 +71,10 @@ TEST(SoftwareProfile, sums_over_a_galaxy_take_the_form_of_the_width) {
     using enum AllReduceForm;
     const Profile wide = profile_of(llama(kLlama70B), "galaxy");
     const Profile narrow = profile_of(llama(kLlama8B), "galaxy");
-    EXPECT_EQ(all_reduce_form(wide, Role::Residual, 0), ReduceScatterAllGather);
-    EXPECT_EQ(all_reduce_form(narrow, Role::Residual, 0), GatherAndSum);
-    EXPECT_EQ(all_reduce_form(wide, Role::Qkv, 1), GatherAndSum);
+    EXPECT_EQ(all_reduce_form(wide, Role::Residual, tensor::Phase::Decode, 0),
+              ReduceScatterAllGather);
+    EXPECT_EQ(all_reduce_form(narrow, Role::Residual, tensor::Phase::Decode, 0), GatherAndSum);
+    EXPECT_EQ(all_reduce_form(wide, Role::Qkv, tensor::Phase::Decode, 1), GatherAndSum);
     EXPECT_EQ(wide.gate_up, Profile::GateUp::ReduceScatter);
     EXPECT_EQ(narrow.gate_up, Profile::GateUp::AllReduce);
     EXPECT_EQ(wide.payload, Profile::Payload::CclDtype);
@@ -86,7 +87,8 @@ TEST(SoftwareProfile, another_software_is_refused) {
         error_text([] { software_profile("vllm", llama(kLlama8B), mesh_named("n150")); });
     EXPECT_NE(text.find("--software"), text.npos) << text;
     EXPECT_NE(text.find("\"vllm\""), text.npos) << text;
-    EXPECT_EQ(software_names(), (std::vector<std::string_view>{"tt-transformers", "expert-parallel"}));
+    EXPECT_EQ(software_names(), (std::vector<std::string_view>{"tt-transformers", "expert-parallel",
+                                                               "llama-galaxy"}));
 }
 
 TEST(PlacementOf, shards_heads_and_dim_as_tt_transformers_does) {

@@ -18,6 +18,7 @@ inline std::string line_of(const dispatch::Program& program, const dispatch::Com
     dispatch::BufferRef made;
     if (const auto* op = std::get_if<dispatch::OpCommand>(&command.body)) {
         line = tensor::name(op->op);
+        if (op->outputs.empty()) return line;
         made = op->outputs.front();
     } else if (const auto* move = std::get_if<dispatch::CollectiveCommand>(&command.body)) {
         line = ccl::to_text(move->collective.kind);

@@ -66,7 +66,7 @@ OpTime ring_matmul_time(const MatmulSpecs& specs, const KernelPlan& plan,
     const core::Bytes passed = tensor::tile_bytes(specs.x.dtype) * (share.depth * plan.cores);
     const double flits = static_cast<double>(ceil_div(passed.value, noc.flit.value));
     const core::Cycles passing{std::llround(std::ceil(flits * noc.flit_cycles))};
-    const core::Picoseconds start = chip.kernels->matmul.start;
+    const core::Picoseconds start = chip.kernels->stream.start;
     return {.compute = start + core::duration(core::Cycles{multiplied}, chip.clock),
             .dram = in_l1 ? core::Picoseconds{} : start + specs.weight.bytes() / chip.dram.sharded,
             .l1 = start + core::duration(passing, chip.clock),

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ccl/plan.h"
+#include "core/error.h"
 #include "dispatch/expert_exchange.h"
 #include "model/transitions.h"
 
@@ -46,6 +47,12 @@ Located exchanged(ProgramWriter& writer, const std::string& label, const Located
     const dispatch::BufferRef out = body.output;
     writer.emit(label).body = std::move(body);
     return {out, placed};
+}
+
+Located in_stream(ProgramWriter& writer, const std::string& label, const Located& made, int axis) {
+    const auto stream = pinned(writer.profile(), tensor::Role::Residual, writer.phase(), axis);
+    core::require(stream.has_value(), "the stream has its place on every axis");
+    return move_to(writer, label, made, axis, *stream, AllReduceForm::ReduceScatterAllGather);
 }
 
 }  // namespace
@@ -110,8 +117,17 @@ Located combine_rows(ProgramWriter& writer, const std::string& label, const Loca
     const Spec stacked{{slots, own, made.shape[1]}, made.dtype, made.layout};
     const Located parts =
         exchanged(writer, label + ".all_to_all_combine", y, std::move(body), stacked, placed);
-    return writer.append(label + ".sum", tensor::SumParts{made.dtype}, {parts},
-                         writer.program.buffer(y.ref).global, placed);
+    const Located sum = writer.append(label + ".sum", tensor::SumParts{made.dtype}, {parts},
+                                      writer.program.buffer(y.ref).global, placed);
+    return in_stream(writer, label, sum, axis);
+}
+
+Located copies_in_stream(ProgramWriter& writer, const std::string& label, Located made) {
+    for (const int axis : {0, 1}) {
+        const bool copies = writer.profile().experts_over[at(axis)] == Profile::ExpertsOver::Copies;
+        if (copies) made = in_stream(writer, label, made, axis);
+    }
+    return made;
 }
 
 }  // namespace model

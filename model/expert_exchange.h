@@ -26,8 +26,12 @@ std::int64_t balanced_rows(std::int64_t own, std::int64_t per_chip, const tensor
 Located dispatch_rows(ProgramWriter& writer, const std::string& label, const Located& x,
                       const Located& routing, int axis, const tensor::Experts& experts);
 
-/// What the chips' experts made, y [rows, K], summed for the chip's own rows: sharded by rows.
+/// What the chips' experts made, y [rows, K], summed for the chip's own rows and brought to where
+/// the stream is.
 Located combine_rows(ProgramWriter& writer, const std::string& label, const Located& y,
                      const Located& routing, int axis, const tensor::Experts& experts);
+
+/// What experts made of which an axis has copies: each chip keeps its part of the stream.
+Located copies_in_stream(ProgramWriter& writer, const std::string& label, Located made);
 
 }  // namespace model

@@ -88,8 +88,6 @@ private:
         return {{carried_buffer_, Instance::CarryIn}, buffer.placement};
     }
 
-    // --- commands ---
-
     // Brings `id` to `need` on both axes; what was moved once in this block is reused.
     Located brought(ValueId id, const Located& from, const Placements& need) {
         Placements effective = need;
@@ -208,7 +206,10 @@ private:
         }
         if (place_exchanged(node, inputs)) return;
         const Ready now = ready(node, std::move(inputs));
-        const std::vector<Located> results = emitted(node, with_payload(node, now.outputs), now);
+        std::vector<Located> results = emitted(node, with_payload(node, now.outputs), now);
+        if (std::holds_alternative<tensor::Experts>(node.op)) {
+            results[0] = copies_in_stream(writer_, node.name, results[0]);
+        }
         for (std::size_t i = 0; i < node.outputs.size(); ++i) settle(node.outputs[i], results[i]);
     }
 
@@ -222,11 +223,7 @@ private:
         Ready now = ready(node, inputs);
         now.inputs[0] = dispatch_rows(writer_, node.name, now.inputs[0], routing, *axis, *experts);
         const Located made = emitted(node, with_payload(node, now.outputs), now).front();
-        const Located own = combine_rows(writer_, node.name, made, routing, *axis, *experts);
-        const auto stream = pinned(profile_, tensor::Role::Residual, graph_.phase, *axis);
-        core::require(stream.has_value(), "the stream has its place on every axis");
-        settle(node.outputs[0], move_to(writer_, node.name, own, *axis, *stream,
-                                        AllReduceForm::ReduceScatterAllGather));
+        settle(node.outputs[0], combine_rows(writer_, node.name, made, routing, *axis, *experts));
         return true;
     }
 
@@ -290,7 +287,7 @@ private:
             results.push_back({ref, now.outputs[i]});
         }
         const core::Bytes scratch = tensor::scratch(op, in, {});
-        if (scratch.value > 0) body.scratch = scratch_buffer(node.name, scratch);
+        if (scratch.value > 0) body.scratch = writer_.scratch(node.name, scratch);
         writer_.emit(node.name).body = std::move(body);
         place_on_ring(writer_.program, profile_, graph_, node, mesh_.system.chip.dram.banks);
         fuse_gather_and_wo(node);
@@ -311,14 +308,6 @@ private:
         if (before == nullptr) return;
         gather.fused = {"AllGatherMatmulAsync", 1};
         commands.back().fused = {"AllGatherMatmulAsync", before->collective.ranks};
-    }
-
-    // What an op needs while it runs, in DRAM as intermediate tensors of prefill are.
-    BufferRef scratch_buffer(const std::string& label, core::Bytes size) {
-        constexpr tensor::DType kDtype = tensor::DType::BFloat16;
-        const std::int64_t tiles = core::ceil_div(size.value, tensor::tile_bytes(kDtype).value);
-        const Spec spec{{tiles * tensor::kTileSide, tensor::kTileSide}, kDtype};
-        return writer_.activation(label + ".scratch", spec, spec, {}, {mesh::BufferType::Dram});
     }
 
     Placements pinned_places(ValueId id, const Placements& placed) const {

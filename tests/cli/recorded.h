@@ -71,7 +71,7 @@ inline dispatch::Enqueued loose_matmul(const std::shared_ptr<const dispatch::Pro
             .inputs = {{spec(32, 768), op.plan.inputs[0], 0},
                        {spec(768, 1536), op.plan.inputs[1], 4096}},
             .outputs = {{spec(32, 1536), op.plan.outputs[0], 8192}},
-            .staging = {}, .routing = {}};
+            .staging = {}};
 }
 
 /// What a query of a SQLite file answers, every cell as text; NULL is "NULL".

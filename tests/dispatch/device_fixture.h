@@ -138,7 +138,7 @@ inline Enqueued loose(const std::shared_ptr<const Program>& program) {
             .layer = 0,
             .inputs = {{spec, {}, 0}, {spec, {}, 4096}},
             .outputs = {{spec, {}, 8192}},
-            .staging = {}, .routing = {}};
+            .staging = {}};
 }
 
 inline Enqueued placed(const std::shared_ptr<const Program>& program, const DeviceBuffer& a,

@@ -384,7 +384,8 @@ std::shared_ptr<Program> gather_program(std::int32_t ranks) {
         .dim = 1,
         .input = {0},
         .output = {2},
-        .staging = {}, .routing = {}};
+        .staging = {},
+        .routing = {}};
     return program;
 }
 

@@ -1,6 +1,7 @@
 #include "dispatch/executor.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <tbb/parallel_for.h>
 #include <unistd.h>
 
@@ -36,6 +37,10 @@ public:
     MemoryFile& operator=(const MemoryFile&) = delete;
 
     bool fill(const std::byte* bytes, std::int64_t size, std::int64_t offset) const {
+        // Beyond the limit (ulimit -f) a write would end the process with a signal.
+        struct rlimit limit {};
+        if (::getrlimit(RLIMIT_FSIZE, &limit) != 0) return false;
+        if (static_cast<rlim_t>(offset + size) > limit.rlim_cur) return false;
         while (descriptor_ >= 0 && size > 0) {
             const ssize_t count = ::pwrite(descriptor_, bytes, at(size), offset);
             if (count <= 0) return false;

@@ -1,5 +1,7 @@
 #include "model/replica.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -141,6 +143,8 @@ Logits Replica::prefill(std::int64_t user, std::span<const std::int32_t> tokens,
     }
     values_.add(std::as_bytes(std::span(result)));
     hidden_states_ = std::move(hidden);
+    // A tile of logits is 32 vocabularies: glibc would keep them for the next prompt.
+    ::malloc_trim(0);
     last_step_ = simulator_->host_now() - begin;
     return result;
 }

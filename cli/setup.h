@@ -16,7 +16,7 @@
 namespace cli {
 
 struct Setup {
-    std::string base_model;   // "Llama-3.1-8B"
+    std::string base_model;  // "Llama-3.1-8B"
     std::string software;
     model::Config published;  // as read
     model::Config config;     // with --pad-heads and PAD_MLP_CORES

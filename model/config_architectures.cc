@@ -260,9 +260,8 @@ void require_runs(const Config& config, std::string_view where) {
     }
     const bool plain_name = runs.find(name(config.architecture)) == std::string::npos;
     const std::string found = "\"" + std::string(name(config.architecture)) + "\"";
-    throw core::Error::mismatch(
-        where, "architectures", "one that can be run (" + runs + ")",
-        plain_name ? found : found + " with parts that are not")
+    throw core::Error::mismatch(where, "architectures", "one that can be run (" + runs + ")",
+                                plain_name ? found : found + " with parts that are not")
         .hint("only its sizes are known; not computed: " + what);
 }
 

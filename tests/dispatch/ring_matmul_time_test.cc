@@ -38,8 +38,8 @@ double time_us(std::int64_t depth, std::int64_t columns, std::int32_t cores,
 }
 
 TEST(RingMatmulTime, published_matmuls_are_met_without_a_constant_of_their_own) {
-    // Start, tile cycles and padding to 24 cores are all there is. The start is that of kernels that
-    // stream pages.
+    // Start, tile cycles and padding to 24 cores are all there is. The start is that of kernels
+    // that stream pages.
     for (const Product& product : kProducts) {
         EXPECT_NEAR(time_us(product.depth, product.columns, 24) / product.measured_us, 1, 0.2)
             << product.name;

@@ -61,7 +61,9 @@ OpTime ring_matmul_time(const MatmulSpecs& specs, const KernelPlan& plan,
                   "a ring on a chip whose kernels are known");
     const Share share = share_of(specs, plan.cores);
     const std::int64_t cycles = chip.tile_cycles[static_cast<std::size_t>(plan.fidelity)];
-    const std::int64_t multiplied = cycles * share.depth * share.cols * plan.cores;
+    // A step of the ring ends when its last tile has gone through unpacker, math and packer.
+    const std::int64_t step = cycles * share.depth * share.cols + chip.eltwise_tile_cycles;
+    const std::int64_t multiplied = step * plan.cores;
     const mesh::NocSpec& noc = chip.kernels->noc;
     const core::Bytes passed = tensor::tile_bytes(specs.x.dtype) * (share.depth * plan.cores);
     const double flits = static_cast<double>(ceil_div(passed.value, noc.flit.value));

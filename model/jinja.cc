@@ -257,7 +257,7 @@ private:
                 for (std::size_t i = 0; i < parameters.size(); ++i) {
                     const auto& [parameter, otherwise] = parameters[i];
                     Value value = otherwise ? otherwise(inner) : undefined();
-                    scope.set(parameter, i < values.size() ? values[i] : std::move(value));
+                    scope.set(parameter, i < values.size() ? values[i] : value);
                 }
                 std::string text;
                 run(body, inner, text);

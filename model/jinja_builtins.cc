@@ -140,6 +140,20 @@ std::optional<Value> text_method(const std::string& name, const std::string& tex
     return std::nullopt;
 }
 
+std::optional<Value> list_filter(const std::string& name, const Value& value,
+                                 const Values& arguments) {
+    if (name == "join") return joined(value, arguments);
+    if (name == "items") return pairs_of(value);
+    if (name == "first") return value.empty() ? undefined() : value.front();
+    if (name == "last") return value.empty() ? undefined() : value.back();
+    if (name == "selectattr") return selected(value, arguments, Of::Attribute, true);
+    if (name == "rejectattr") return selected(value, arguments, Of::Attribute, false);
+    if (name == "select") return selected(value, arguments, Of::Entry, true);
+    if (name == "reject") return selected(value, arguments, Of::Entry, false);
+    if (name == "map") return mapped(value, arguments);
+    return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Value> filtered(const std::string& name, const Value& value,
@@ -155,21 +169,12 @@ std::optional<Value> filtered(const std::string& name, const Value& value,
         return text_method(name, text_of(value), arguments);
     }
     if (name == "length" || name == "count") return length_of(value);
-    if (name == "join") return joined(value, arguments);
-    if (name == "items") return pairs_of(value);
-    if (name == "first") return value.empty() ? undefined() : value.front();
-    if (name == "last") return value.empty() ? undefined() : value.back();
     if (name == "default" || name == "d") {
         const bool also_false = arguments.size() > 1 && is_true(arguments[1]);
         const bool missing = value.is_discarded() || (also_false && !is_true(value));
         return missing && !arguments.empty() ? arguments[0] : value;
     }
-    if (name == "selectattr") return selected(value, arguments, Of::Attribute, true);
-    if (name == "rejectattr") return selected(value, arguments, Of::Attribute, false);
-    if (name == "select") return selected(value, arguments, Of::Entry, true);
-    if (name == "reject") return selected(value, arguments, Of::Entry, false);
-    if (name == "map") return mapped(value, arguments);
-    return std::nullopt;
+    return list_filter(name, value, arguments);
 }
 
 std::optional<bool> tested(const std::string& name, const Value& value, const Values& arguments) {

@@ -66,9 +66,7 @@ Residence::Memory Residence::output(const tensor::Node& node, const Spec& y,
         const bool logits = graph_.value(node.outputs[0]).role == Role::Logits;
         return logits && decodes() && !profile_.is_2d() ? kL1 : kDram;
     }
-    if (is<tensor::Linear>(node) && graph_.value(node.inputs[1]).role == Role::WeightLmHead) {
-        return first.layout == MemoryLayout::WidthSharded ? width(first.shards, y) : Memory{};
-    }
+    if (is<tensor::Linear>(node)) return of_product(node, y, first);
     if (!decodes()) return {};
     if (is<tensor::Embedding>(node) || is<tensor::SpreadRows>(node) ||
         is<tensor::FirstRows>(node)) {
@@ -84,15 +82,20 @@ Residence::Memory Residence::output(const tensor::Node& node, const Spec& y,
         // One core per head.
         return width(y.shape[1] / graph_.value(node.inputs[0]).spec.shape[2], y);
     }
-    const bool fused = profile_.wo == Profile::AttentionOut::ColumnParallel;
-    if (is<tensor::Linear>(node) && graph_.value(node.inputs[1]).role == Role::WeightO && fused) {
-        return of_stream(y);  // memory_config_mm of the fused all-gather matmul
-    }
-    if (is<tensor::Linear>(node) && first.layout == MemoryLayout::WidthSharded) {
-        // Results of DRAM-sharded matmuls go to the cores that hold the input.
-        return profile_.is_2d() ? Memory{} : width(first.shards, y);
-    }
     return {};
+}
+
+Residence::Memory Residence::of_product(const tensor::Node& node, const Spec& y,
+                                        const MemoryConfig& first) const {
+    const Role weight = graph_.value(node.inputs[1]).role;
+    const bool sharded = first.layout == MemoryLayout::WidthSharded;
+    if (weight == Role::WeightLmHead) return sharded ? width(first.shards, y) : Memory{};
+    if (!decodes()) return {};
+    const bool fused = profile_.wo == Profile::AttentionOut::ColumnParallel;
+    // memory_config_mm of the fused all-gather matmul
+    if (weight == Role::WeightO && fused) return of_stream(y);
+    // Results of DRAM-sharded matmuls go to the cores that hold the input.
+    return sharded && !profile_.is_2d() ? width(first.shards, y) : Memory{};
 }
 
 Residence::Memory Residence::rest(tensor::ValueId id, const Spec& y) const {

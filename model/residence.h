@@ -43,6 +43,8 @@ private:
     Memory by_users(const tensor::Spec& spec) const;
     Memory of_linear(const tensor::Node& node, const tensor::Spec& x) const;
     Memory of_norm(const tensor::Node& node, const tensor::Spec& x) const;
+    Memory of_product(const tensor::Node& node, const tensor::Spec& y,
+                      const dispatch::MemoryConfig& first) const;
     Memory of_stream(const tensor::Spec& x) const;
     std::int64_t cores_of(const tensor::Value& weight, std::int64_t k_tiles) const;
     const tensor::Value* weight_behind(tensor::ValueId id) const;

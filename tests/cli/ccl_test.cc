@@ -87,7 +87,7 @@ TEST(Ccl, what_never_ends_is_a_no_that_names_who_waits) {
     EXPECT_TRUE(says(outcome.err, "TIMEOUT: device timeout, potential hang detected"))
         << outcome.err;
     EXPECT_TRUE(says(outcome.err, "the router of chip 2 towards chip 6")) << outcome.err;
-    const Outcome model = tessera({"sim", "models/tiny-shakespeare", "--mesh", stopped});
+    const Outcome model = tessera({"sim", kDemo, "--mesh", stopped});
     EXPECT_EQ(model.exit_code, 1);
     EXPECT_TRUE(says(model.err, "waits at its barrier")) << model.err;
     // What if there were a way around.
@@ -112,11 +112,10 @@ TEST(Ccl, a_ring_that_does_not_close_is_a_line_or_a_hang_by_release) {
     EXPECT_EQ(with("2026-05").exit_code, 1);
     const TempFolder folder;
     const std::string cut = folder.write("cut.yaml", "base: t3k\ncut: [[2, 6]]\n").string();
-    const Outcome old =
-        tessera({"sim", "models/tiny-shakespeare", "--mesh", cut, "--release", "2026-05"});
+    const Outcome old = tessera({"sim", kDemo, "--mesh", cut, "--release", "2026-05"});
     EXPECT_EQ(old.exit_code, 1);
     EXPECT_TRUE(says(old.err, "no link between chip 2 and chip 6")) << old.err;
-    EXPECT_EQ(tessera({"sim", "models/tiny-shakespeare", "--mesh", cut}).exit_code, 0);
+    EXPECT_EQ(tessera({"sim", kDemo, "--mesh", cut}).exit_code, 0);
 }
 
 TEST(Ccl, a_ring_over_lines_of_routers_locks_up) {

@@ -38,10 +38,9 @@ double time_us(std::int64_t depth, std::int64_t columns, std::int32_t cores,
 }
 
 TEST(RingMatmulTime, published_matmuls_are_met_without_a_constant_of_their_own) {
-    // Start, tile cycles and padding to 24 cores are all there is. The start is that of kernels
-    // that stream pages.
+    // Start, tile cycles, a tile's way through the core at every step, padding to 24 cores.
     for (const Product& product : kProducts) {
-        EXPECT_NEAR(time_us(product.depth, product.columns, 24) / product.measured_us, 1, 0.2)
+        EXPECT_NEAR(time_us(product.depth, product.columns, 24) / product.measured_us, 1, 0.15)
             << product.name;
     }
 }
@@ -74,7 +73,8 @@ TEST(RingMatmulTime, shares_are_whole_tiles_of_every_core) {
     // 64 tiles of depth on 24 cores are 3 each, as 72 are.
     EXPECT_EQ(time_us(2048, 1280, 24), time_us(2304, 1536, 24));
     EXPECT_LT(time_us(2048, 1280, 24), time_us(2336, 1536, 24));
-    EXPECT_LT(time_us(2048, 1280, 32), time_us(2048, 1280, 24));
+    // More cores take more steps; with enough to multiply they are faster all the same.
+    EXPECT_LT(time_us(4096, 1280, 32), time_us(4096, 1280, 24));
 }
 
 TEST(RingMatmulTime, narrow_products_wait_for_the_rows_that_go_round) {

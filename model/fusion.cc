@@ -55,4 +55,17 @@ void fuse(dispatch::Segment& segment, std::span<const Fusion> fusions) {
     }
 }
 
+void fuse_gather_and_wo(dispatch::Segment& segment, const tensor::Graph& graph,
+                        const tensor::Node& node) {
+    std::vector<Command>& commands = segment.commands;
+    const bool wo = std::holds_alternative<tensor::Linear>(node.op) &&
+                    graph.value(node.inputs[1]).role == tensor::Role::WeightO;
+    if (!wo || graph.phase != tensor::Phase::Decode || commands.size() < 2) return;
+    Command& gather = commands[commands.size() - 2];
+    const auto* before = std::get_if<dispatch::CollectiveCommand>(&gather.body);
+    if (before == nullptr) return;
+    gather.fused = {"AllGatherMatmulAsync", 1};
+    commands.back().fused = {"AllGatherMatmulAsync", before->collective.ranks};
+}
+
 }  // namespace model

@@ -290,24 +290,10 @@ private:
         if (scratch.value > 0) body.scratch = writer_.scratch(node.name, scratch);
         writer_.emit(node.name).body = std::move(body);
         place_on_ring(writer_.program, profile_, graph_, node, mesh_.system.chip.dram.banks);
-        fuse_gather_and_wo(node);
+        if (profile_.wo == Profile::AttentionOut::ColumnParallel) {
+            fuse_gather_and_wo(writer_.segment(), graph_, node);
+        }
         return results;
-    }
-
-    // use_fused_all_gather_matmul: the gather before a column-parallel wo and wo are one program of
-    // a decode step; the product takes the chips' parts as they arrive.
-    void fuse_gather_and_wo(const tensor::Node& node) {
-        std::vector<dispatch::Command>& commands = writer_.segment().commands;
-        const bool wo = std::holds_alternative<tensor::Linear>(node.op) &&
-                        graph_.value(node.inputs[1]).role == tensor::Role::WeightO;
-        const bool fuses = profile_.wo == Profile::AttentionOut::ColumnParallel &&
-                           graph_.phase == tensor::Phase::Decode;
-        if (!wo || !fuses || commands.size() < 2) return;
-        dispatch::Command& gather = commands[commands.size() - 2];
-        const auto* before = std::get_if<dispatch::CollectiveCommand>(&gather.body);
-        if (before == nullptr) return;
-        gather.fused = {"AllGatherMatmulAsync", 1};
-        commands.back().fused = {"AllGatherMatmulAsync", before->collective.ranks};
     }
 
     Placements pinned_places(ValueId id, const Placements& placed) const {

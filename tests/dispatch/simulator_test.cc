@@ -5,6 +5,7 @@
 
 #include "dispatch/chip_classes.h"
 #include "dispatch/collective_clock.h"
+#include "dispatch/command_queue.h"
 #include "tests/dispatch/device_fixture.h"
 
 namespace dispatch::testing {
@@ -14,8 +15,6 @@ using core::Picoseconds;
 
 constexpr QueueId kFirst{0};
 constexpr QueueId kSecond{1};
-constexpr const char* kTimeout =
-    "TIMEOUT: device timeout, potential hang detected, the device is unrecoverable";
 
 Picoseconds since_start(core::SimTime time) { return time.time_since_epoch(); }
 
@@ -150,7 +149,7 @@ TEST_F(SimulatorTest, waiting_for_an_event_nobody_records_lasts_for_good) {
         EXPECT_EQ(simulator->device_done(), core::SimTime::max());
     }
     ASSERT_TRUE(limited.hang().has_value());
-    EXPECT_EQ(limited.hang()->text, kTimeout);
+    EXPECT_EQ(limited.hang()->text, kHangText);
     EXPECT_EQ(limited.hang()->waits_for, "event 3, which nobody recorded");
     EXPECT_FALSE(patient.hang().has_value());
 
@@ -168,7 +167,7 @@ TEST_F(SimulatorTest, the_device_hands_a_stalled_queue_to_the_simulator) {
     device.wait_event(event, kSecond);
     device.enqueue_write(lasting(10), {}, kSecond);
     EXPECT_EQ(simulator.device_done(), core::SimTime::max());
-    EXPECT_EQ(simulator.hang()->text, kTimeout);
+    EXPECT_EQ(simulator.hang()->text, kHangText);
     device.record_event_as(event, kFirst);
     EXPECT_EQ(since_start(simulator.device_done()), 11_us);
 }
@@ -338,7 +337,7 @@ TEST_F(SimulatorTest, one_program_longer_than_the_limit_is_a_hang_and_a_long_loo
     Simulator slow(row_of(1, chip), limit);
     run(slow, add_program(6));
     ASSERT_TRUE(slow.hang().has_value());
-    EXPECT_EQ(slow.hang()->text, kTimeout);
+    EXPECT_EQ(slow.hang()->text, kHangText);
     EXPECT_EQ(slow.hang()->waits_for, "\"add 6\"");
     EXPECT_EQ(since_start(slow.device_done()), 6'000'000_us);
 

@@ -88,6 +88,7 @@ void ask_galaxy_demo(SpeedRow& row) {
     row.software = "llama-galaxy";
     row.device = "GALAXY_TORUS";
     row.prefill = SpeedRow::Prefill::Traced;  // generator.py: prefill_forward_text, enable_trace
+    row.run.sampling = EstimateOptions::Sampling::Device;  // served or not
 }
 
 std::int64_t count_of(const core::CsvRecord& record, std::string_view column, std::int64_t most) {

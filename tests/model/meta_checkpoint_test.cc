@@ -101,7 +101,7 @@ TEST_P(MetaCheckpoint, logits_are_those_of_the_hugging_face_layout) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shards, MetaCheckpoint, ::testing::Values(1, 2, 8));
+INSTANTIATE_TEST_SUITE_P(Shards, MetaCheckpoint, ::testing::Values(1, 2, 8, 16));
 
 TEST(MetaLayers, files_of_whole_layers_are_one_checkpoint) {
     // tt_transformers' repacked 70B: layers_0-0.pth, layers_1-1.pth ...

@@ -64,17 +64,22 @@ class Copy:
             text = re.sub(rf"^{key}: \d+", f"{key}: {round(value)}", text, flags=re.M)
         path.write_text(text)
 
-    def hosts(self):
+    def profile(self):
+        """host_costs.yaml before, in and behind the profile of tt-transformers."""
         text = (self.folder / "software/host_costs.yaml").read_text()
-        return {k: float(v) for k, v in re.findall(r"^    (\w+): \{value: ([\d.]+)", text, re.M)}
+        block = re.search(r"^  tt-transformers:.*?(?=^  [\w-]+:|\Z)", text, re.M | re.S)
+        return text[:block.start()], block.group(), text[block.end():]
+
+    def hosts(self):
+        found = re.findall(r"^    (\w+): \{value: ([\d.]+)", self.profile()[1], re.M)
+        return {k: float(v) for k, v in found}
 
     def set_hosts(self, values):
-        path = self.folder / "software/host_costs.yaml"
-        text = path.read_text()
+        before, text, behind = self.profile()
         for key, value in values.items():
             text = re.sub(rf"^    {key}: \{{value: [\d.]+", f"    {key}: {{value: {value:.6g}",
                           text, flags=re.M)
-        path.write_text(text)
+        (self.folder / "software/host_costs.yaml").write_text(before + text + behind)
 
     def rows(self, table, null=False):
         """Compared rows of a table: line, group, error in percent of the measured value."""

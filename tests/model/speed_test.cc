@@ -102,8 +102,8 @@ TEST(Speed, software_of_2025_read_blackhole_banks_more_slowly) {
     const auto matmuls = [](const char* mesh, Release release) {
         return core::to_seconds(estimated(mesh, 1, {}, release).breakdown.at("Matmul"));
     };
-    const auto& releases = mesh_named("p150").system.chip.kernels->launch.releases;
-    const double share = releases.at("2025").bank_share;
+    const fabric::Mesh p150 = mesh_named("p150");
+    const double share = p150.system.chip.kernels->launch.releases.at("2025").bank_share;
     EXPECT_LT(share, 1);
     const double slower = matmuls("p150", Release::R2025) / matmuls("p150", Release::R2026_05);
     EXPECT_GT(slower, 1.1);
@@ -118,7 +118,8 @@ TEST(Speed, candidates_of_a_width_that_is_no_power_of_two_come_from_one_core) {
         const Deployment deployment = of(kLlama3B, mesh, 1, dispatch::Release::R2026_05);
         return sampling_time(deployment, SampledOn::Device, costs()).device.at("TopK");
     };
-    const auto& kernels = *mesh_named("n150").system.chip.kernels;
+    const fabric::Mesh n150 = mesh_named("n150");
+    const mesh::KernelSpec& kernels = *n150.system.chip.kernels;
     EXPECT_EQ(top_k("n150"), kernels.top_k.one_core_tile * (2 * 2004));
     EXPECT_EQ(top_k("n300"), kernels.top_k.one_core_tile * 2004);
     EXPECT_EQ(top_k("t3k"), kernels.sampling.top_k_tile * 512);

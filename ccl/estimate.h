@@ -15,9 +15,9 @@
 
 namespace ccl {
 
-/// Whether the software asks the wiring before it makes a ring (tenstorrent/tt-metal:
-/// ttnn/cpp/ttnn/ operations/ccl/ccl_common.cpp, PR #56235; not in 2026-05): a line is used where
-/// it does not close. Without, the ring waits for its last link for ever.
+/// Whether the software asks the wiring before it makes a ring: a line is used where it does not
+/// close. Without, the ring waits for its last link for ever. Source: tenstorrent/tt-metal:
+/// ttnn/cpp/ttnn/operations/ccl/ccl_common.cpp, PR #56235; not in 2026-05.
 enum class WiringCheck { Absent, Present };
 
 struct Question {

@@ -1,8 +1,8 @@
 #include "ccl/flows.h"
 
-#include <string>
 #include <vector>
 
+#include "ccl/algorithms.h"
 #include "ccl/costs.h"
 #include "ccl/dependencies.h"
 #include "ccl/waits.h"
@@ -10,11 +10,9 @@
 namespace ccl {
 namespace {
 
-enum class Direction { Up, Down };
-
 /// Routers of a direction in the order packets meet them: rank r is `flows[place(r)]`.
 std::size_t place(std::int32_t rank, std::int32_t ranks, Direction direction) {
-    return static_cast<std::size_t>(direction == Direction::Up ? rank : ranks - 1 - rank);
+    return static_cast<std::size_t>(direction == Direction::Forward ? rank : ranks - 1 - rank);
 }
 
 /// How far what `node` sends goes: its hop, and those of the relays behind it.
@@ -35,10 +33,10 @@ std::int32_t hops_of(const std::vector<Node>& nodes, const Node& node) {
 std::vector<std::vector<fabric::Flow>> flows_of(const Plan& plan, const std::vector<Node>& nodes,
                                                 core::Bytes payload, Direction direction) {
     const std::int32_t ranks = plan.collective().ranks;
-    const std::int32_t step = direction == Direction::Up ? 1 : ranks - 1;
     std::vector<std::vector<fabric::Flow>> flows(static_cast<std::size_t>(ranks));
     for (const Node& node : nodes) {
-        if (node.is_relay || node.to != (node.from + step) % ranks) continue;
+        if (node.is_relay || node.to != rank_at(plan.collective(), node.from, direction, 1))
+            continue;
         const core::Bytes size = plan.collective().page * node.pages;
         flows[place(node.from, ranks, direction)].push_back(
             {hops_of(nodes, node), core::ceil_div(size.value, payload.value)});
@@ -57,7 +55,7 @@ void require_no_deadlock(const Plan& plan, const fabric::Mesh& mesh,
         const PhaseCosts costs(plan.collective(), phase.movement, mesh.system.link);
         if (!costs.routers_forward()) continue;
         const std::vector<Node> nodes = nodes_of(plan, phase);
-        for (const Direction direction : {Direction::Up, Direction::Down}) {
+        for (const Direction direction : kDirections) {
             const std::vector<std::int32_t> cycle = fabric::deadlock_of(
                 flows_of(plan, nodes, mesh.system.link.packet_payload, direction), slots, config);
             std::vector<Wait> waits;

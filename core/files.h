@@ -32,8 +32,8 @@ private:
 
 /// Asks the kernel to read the pages of mapped bytes ahead of their use.
 void prefetch(std::span<const std::byte> mapped);
-/// Gives back the memory of mapped bytes that are not needed for now; their next use reads the file
-/// again. Requires: they lie in a MappedFile.
+/// Gives back the memory of mapped bytes; their next use reads the file again. Requires: they lie
+/// in a MappedFile.
 void release(std::span<const std::byte> mapped);
 
 inline constexpr Bytes kTextLimit{64 * 1024 * 1024};

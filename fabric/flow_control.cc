@@ -37,7 +37,8 @@ public:
         }
     }
 
-    /// The routers from which on everyone is full; all of them, as packets at rest form a cycle.
+    /// The routers that still hold packets. They are all of the ring: one that is not full would
+    /// let the packets before it move.
     std::vector<std::int32_t> at_rest() const {
         std::vector<std::int32_t> waiting;
         for (std::size_t i = 0; i < routers_.size(); ++i) {

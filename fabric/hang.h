@@ -9,8 +9,8 @@
 
 namespace fabric {
 
-/// The text of the real stack: tenstorrent/tt-metal: tt_metal/impl/dispatch/
-/// system_memory_manager.cpp.
+/// The text of the real stack when the host gives up waiting for a completion (tenstorrent/
+/// tt-metal: tt_metal/impl/dispatch).
 inline constexpr const char* kHangText =
     "TIMEOUT: device timeout, potential hang detected, the device is unrecoverable";
 

@@ -26,7 +26,9 @@ public:
     /// Another program reads DRAM for `time` from `start` on. Requires: starts do not decrease.
     void shares(core::SimTime start, core::Picoseconds time);
     /// What the weights since begin() took of DRAM's time.
-    core::Picoseconds busy() const { return rate_.value > 0 ? streamed_ / rate_ : at_ - at_; }
+    core::Picoseconds busy() const {
+        return rate_.value > 0 ? streamed_ / rate_ : core::Picoseconds{};
+    }
 
 private:
     struct Credit {

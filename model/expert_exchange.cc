@@ -38,11 +38,8 @@ Located exchanged(ProgramWriter& writer, const std::string& label, const Located
     body.output = writer.activation(label, local, global, placed, writer.activation_memory(local));
     const core::Bytes staging = ccl::Plan(body.collective).staging_bytes();
     if (staging.value > 0) {
-        const std::int64_t tiles =
-            core::ceil_div(staging.value, tensor::tile_bytes(tensor::DType::BFloat16).value);
-        const Spec spec{{tiles * tensor::kTileSide, tensor::kTileSide}, tensor::DType::BFloat16};
-        body.staging = writer.activation(label + ".intermediate", spec, spec, {},
-                                         {mesh::BufferType::Dram}, dispatch::Owner::Collectives);
+        body.staging =
+            writer.scratch(label + ".intermediate", staging, dispatch::Owner::Collectives);
     }
     const dispatch::BufferRef out = body.output;
     writer.emit(label).body = std::move(body);

@@ -287,7 +287,7 @@ private:
             results.push_back({ref, now.outputs[i]});
         }
         const core::Bytes scratch = tensor::scratch(op, in, {});
-        if (scratch.value > 0) body.scratch = writer_.scratch(node.name, scratch);
+        if (scratch.value > 0) body.scratch = writer_.scratch(node.name + ".scratch", scratch);
         writer_.emit(node.name).body = std::move(body);
         place_on_ring(writer_.program, profile_, graph_, node, mesh_.system.chip.dram.banks);
         if (profile_.wo == Profile::AttentionOut::ColumnParallel) {

@@ -60,11 +60,11 @@ BufferRef ProgramWriter::activation(const std::string& name, const Spec& local, 
     return {add_buffer(std::move(buffer)), dispatch::Instance::Only};
 }
 
-BufferRef ProgramWriter::scratch(const std::string& label, core::Bytes size) {
+BufferRef ProgramWriter::scratch(const std::string& name, core::Bytes size, dispatch::Owner owner) {
     constexpr tensor::DType kDtype = tensor::DType::BFloat16;
     const std::int64_t tiles = core::ceil_div(size.value, tensor::tile_bytes(kDtype).value);
     const Spec spec{{tiles * tensor::kTileSide, tensor::kTileSide}, kDtype};
-    return activation(label + ".scratch", spec, spec, {}, {mesh::BufferType::Dram});
+    return activation(name, spec, spec, {}, {mesh::BufferType::Dram}, owner);
 }
 
 dispatch::MemoryConfig ProgramWriter::activation_memory(const Spec& local) const {

@@ -49,8 +49,9 @@ public:
                                    const dispatch::MemoryConfig& memory,
                                    dispatch::Owner owner = dispatch::Owner::Activations);
     dispatch::MemoryConfig activation_memory(const tensor::Spec& local) const;
-    /// What an op needs while it runs, in DRAM as intermediate tensors of prefill are.
-    dispatch::BufferRef scratch(const std::string& label, core::Bytes size);
+    /// What a command needs while it runs, in DRAM as intermediate tensors of prefill are.
+    dispatch::BufferRef scratch(const std::string& name, core::Bytes size,
+                                dispatch::Owner owner = dispatch::Owner::Activations);
 
     dispatch::Command& emit(std::string label);
     /// The op on these inputs, lowered for the chip; outputs are the caller's to fill in.

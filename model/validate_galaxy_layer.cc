@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "core/error.h"
 #include "model/estimate.h"
@@ -115,6 +116,10 @@ std::optional<Question> galaxy_decode_question(const core::CsvRecord& record,
     const std::string& instance = record.text("op_instance");
     const std::size_t cut = instance.rfind('_');
     if (cut == std::string::npos) return {};
+    Asked asked;
+    const char* const end = instance.data() + instance.size();
+    const auto [rest, error] = std::from_chars(instance.data() + cut + 1, end, asked.call);
+    if (error != std::errc{} || rest != end) return {};
     const bool head = record.text("section") == "model_tail";
     const auto* found = std::find_if(kNames.begin(), kNames.end(), [&](const Name& name) {
         return name.published == std::string_view(instance).substr(0, cut) &&
@@ -126,9 +131,7 @@ std::optional<Question> galaxy_decode_question(const core::CsvRecord& record,
     if (!std::holds_alternative<KnownModel>(model) || !std::holds_alternative<fabric::Mesh>(mesh)) {
         return {};
     }
-    Asked asked;
     asked.name = found->ours;
-    asked.call = std::stoll(instance.substr(cut + 1));
     asked.layer = head ? static_cast<std::int32_t>(kLayers) : kAsked;
     asked.position = record.optional_integer("kv_pos", 1, 1 << 20).value_or(127);
     asked.batch = record.optional_integer("batch", 1, 32).value_or(32);

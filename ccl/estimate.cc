@@ -112,6 +112,9 @@ Run run_along(const fabric::Mesh& mesh, const Question& question, int axis, core
         require_no_deadlock(plan, mesh, group, fabric::FabricConfig::Line);
     }
     run.time = time_alone(plan, mesh, group);
+    if (run.algorithm == Algorithm::Default) {
+        run.workers = usual_workers(run.request, mesh.system.chip.worker_grid.cores());
+    }
     return run;
 }
 

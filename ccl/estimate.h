@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ccl/request.h"
+#include "ccl/workers.h"
 #include "fabric/flow_control.h"
 #include "fabric/mesh.h"
 
@@ -41,6 +42,7 @@ struct Run {
     core::Bytes bottleneck;   // as published: both directions of a ring together
     core::Bytes busiest_hop;  // what the plan moves over one hop in one direction
     core::Picoseconds time;
+    std::optional<Workers> workers;  // where they are known
 };
 
 struct Estimate {

@@ -93,6 +93,23 @@ std::string error_text(const std::optional<ccl::ErrorGroup>& group) {
                        group->median_pct, group->p90_pct, group->rows, group->text());
 }
 
+/// On a chip between two neighbours.
+std::int32_t cores_of(const ccl::Run& run, const ccl::Workers& workers) {
+    return workers.cores(run.request.links, std::min(run.request.ranks - 1, 2));
+}
+
+Json workers_json(const ccl::Run& run) {
+    if (!run.workers) return nullptr;
+    return {{"per_link_and_direction", run.workers->per_direction},
+            {"mux", run.workers->mux},
+            {"cores", cores_of(run, *run.workers)}};
+}
+
+std::string workers_text(const ccl::Run& run, const ccl::Workers& workers) {
+    return fmt::format("{} per link and direction{}: {} cores", workers.per_direction,
+                       workers.mux ? " and a mux" : "", cores_of(run, workers));
+}
+
 Json run_json(const World& world, const fabric::Mesh& mesh, const ccl::Estimate& estimate,
               const ccl::Run& run) {
     return {{"axis", run.axis},
@@ -105,6 +122,7 @@ Json run_json(const World& world, const fabric::Mesh& mesh, const ccl::Estimate&
             {"bottleneck_bytes", run.bottleneck.value},
             {"busiest_hop_bytes", run.busiest_hop.value},
             {"linkbw_GBps", link_bandwidth(run)},
+            {"workers", workers_json(run)},
             {"error", error_json(error_of(world, mesh, estimate, run))}};
 }
 
@@ -164,6 +182,7 @@ void print(const World& world, const CclOptions& options, const fabric::Mesh& me
         fmt::print("  {:<12}{:.2f} us\n", "time", core::to_us(run.time));
         fmt::print("  {:<12}{}, {:.2f} GB/s per link and direction\n", "bottleneck",
                    core::to_text(run.bottleneck), link_bandwidth(run));
+        if (run.workers) fmt::print("  {:<12}{}\n", "workers", workers_text(run, *run.workers));
         fmt::print("  {:<12}{}\n", "error", error_text(error_of(world, mesh, estimate, run)));
     }
     if (estimate.runs.size() > 1) fmt::print("total {:.2f} us\n", core::to_us(estimate.time()));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "ccl/workers.h"
 #include "dispatch/matmul_time.h"
 
 namespace cli {
@@ -89,6 +90,19 @@ std::string attributes(const Row& row) {
 std::string of_op(const Row& row, std::string (*cell)(const dispatch::OpCommand&)) {
     const dispatch::OpCommand* op = row.command.op();
     return op == nullptr ? std::string() : cell(*op);
+}
+
+/// Of a collective: the most that a chip of it takes. Empty for one whose program is not known.
+std::string core_count(const Row& row) {
+    if (const dispatch::OpCommand* op = row.command.op(); op != nullptr) {
+        return std::to_string(op->plan.cores);
+    }
+    const ccl::Collective& body = row.command.collective()->collective;
+    const bool known =
+        body.algorithm == ccl::Algorithm::Default && body.buffers == ccl::Buffers::Fresh;
+    const auto workers =
+        known ? ccl::with_workers(body.kind, body.topology, ccl::kModelWorkers) : std::nullopt;
+    return workers ? std::to_string(workers->cores(body.links, std::min(body.ranks - 1, 2))) : "";
 }
 
 /// Bytes of one chip's operands that are in DRAM.
@@ -183,11 +197,7 @@ void add_op_columns(std::vector<Column>& columns) {
                                return mesh::to_text(op.plan.fidelity);
                            });
                        }});
-    columns.push_back({"CORE COUNT", [](const Row& row) {
-                           return of_op(row, [](const dispatch::OpCommand& op) {
-                               return std::to_string(op.plan.cores);
-                           });
-                       }});
+    columns.push_back({"CORE COUNT", core_count});
     columns.push_back({"AVAILABLE WORKER CORE COUNT", [](const Row& row) {
                            const auto memory = dispatch::device_memory(row.chip(), row.run.device);
                            return std::to_string(memory.worker_grid.cores());

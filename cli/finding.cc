@@ -42,11 +42,9 @@ std::vector<model::NamedMesh> all_systems(const World& world) {
     std::vector<std::string> names = fabric::system_names(world.catalog);
     std::erase_if(names, [](const std::string& name) { return name.find("torus") != name.npos; });
     std::vector<model::NamedMesh> systems(names.size());
-    World shared = world;
-    if (!shared.catalog.loaded) shared.catalog.loaded = std::make_shared<fabric::Loaded>();
     // Most of it is reading YAML.
     core::parallel_for(names.size(), [&](std::size_t i) {
-        systems[i] = {names[i], open_mesh(shared, names[i])};
+        systems[i] = {names[i], open_mesh(world, names[i])};
     });
     std::stable_sort(systems.begin(), systems.end(), [](const auto& a, const auto& b) {
         return a.mesh.chip_count() < b.mesh.chip_count();

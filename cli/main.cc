@@ -8,7 +8,8 @@ int main(int argc, char** argv) {
     const char* mesh = std::getenv("MESH_DEVICE");
     const char* cores = std::getenv("PAD_MLP_CORES");
     const char* cache = std::getenv("TT_CACHE_PATH");
-    const cli::World world{{topologies != nullptr ? topologies : cli::default_topologies()},
+    const cli::World world{{topologies != nullptr ? topologies : cli::default_topologies(),
+                            std::make_shared<fabric::Loaded>()},
                            mesh != nullptr ? mesh : "",
                            cores != nullptr ? cores : "",
                            cache != nullptr ? cache : ""};

@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <future>
+#include <memory>
+#include <mutex>
 
 #include "core/error.h"
 #include "fabric/link_keys.h"
+#include "mesh/kernel_spec.h"
 
 namespace fabric {
 namespace {
@@ -95,13 +99,19 @@ namespace {
 
 // What `read` makes, once per name and catalog.
 template <typename T, typename Read>
-T once(const Catalog& catalog, std::map<std::string, T> Loaded::*all, const std::string& name,
+T once(const Catalog& catalog, Loaded::ByName<T> Loaded::*all, const std::string& name,
        const Read& read) {
     if (!catalog.loaded) return read();
-    const std::lock_guard lock(catalog.loaded->mutex);
+    std::unique_lock<std::mutex> lock(catalog.loaded->mutex);
     auto& known = (*catalog.loaded).*all;
-    const auto found = known.find(name);
-    return found != known.end() ? found->second : known.emplace(name, read()).first->second;
+    auto found = known.find(name);
+    if (found == known.end()) {
+        // Read by the first get(), without the lock.
+        found = known.emplace(name, std::async(std::launch::deferred, read).share()).first;
+    }
+    const std::shared_future<T> value = found->second;
+    lock.unlock();
+    return value.get();
 }
 
 LinkSpec read_link(const Catalog& catalog, const std::string& name,
@@ -138,8 +148,14 @@ LinkSpec read_link(const Catalog& catalog, const std::string& name,
 }  // namespace
 
 mesh::ChipSpec load_named_chip(const Catalog& catalog, const std::string& name) {
-    return once(catalog, &Loaded::chips, name,
-                [&] { return mesh::load_chip(catalog.folder / "chips" / (name + ".yaml")); });
+    const auto kernels = [&](const std::filesystem::path& file) {
+        return once(catalog, &Loaded::kernels, file.string(), [&] {
+            return std::make_shared<const mesh::KernelSpec>(mesh::load_kernels(file));
+        });
+    };
+    return once(catalog, &Loaded::chips, name, [&] {
+        return mesh::load_chip(catalog.folder / "chips" / (name + ".yaml"), kernels);
+    });
 }
 
 LinkSpec load_link(const Catalog& catalog, const std::string& name,

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -40,12 +41,16 @@ struct System {
     ReliabilityMode reliability = ReliabilityMode::Relaxed;
 };
 
-/// Chips and links that were read already, for whoever opens many systems. Several threads may
-/// load at once.
+/// Chips, kernels and links that were asked for already, for whoever opens many systems. Several
+/// threads may load at once: who asks first reads, the others wait for it.
 struct Loaded {
+    template <typename T>
+    using ByName = std::map<std::string, std::shared_future<T>>;
+
     std::mutex mutex;
-    std::map<std::string, mesh::ChipSpec> chips;
-    std::map<std::string, LinkSpec> links;
+    ByName<mesh::ChipSpec> chips;
+    ByName<std::shared_ptr<const mesh::KernelSpec>> kernels;  // by file
+    ByName<LinkSpec> links;
 };
 
 /// Where topology data lives. The world is passed in: the folder is a parameter.

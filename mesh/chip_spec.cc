@@ -159,12 +159,17 @@ ChipSpec parse_chip(std::string_view text, std::string_view where) {
     return parse_sections(text, where, "while loading a chip", read_chip);
 }
 
-ChipSpec load_chip(const std::filesystem::path& file) {
+ChipSpec load_chip(const std::filesystem::path& file, const KernelLoader& kernels) {
     ChipSpec chip = parse_chip(read_text(file, "a chip file"), file.string());
     const std::filesystem::path folder = file.parent_path().parent_path() / "kernels";
-    chip.kernels =
-        std::make_shared<const KernelSpec>(load_kernels(folder / (to_text(chip.arch) + ".yaml")));
+    chip.kernels = kernels(folder / (to_text(chip.arch) + ".yaml"));
     return chip;
+}
+
+ChipSpec load_chip(const std::filesystem::path& file) {
+    return load_chip(file, [](const std::filesystem::path& kernels) {
+        return std::make_shared<const KernelSpec>(load_kernels(kernels));
+    });
 }
 
 Grid compute_grid(const ChipSpec& chip, DispatchCore core, DispatchAxis axis) {

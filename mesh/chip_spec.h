@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -81,8 +82,14 @@ struct ChipSpec {
     std::shared_ptr<const KernelSpec> kernels;
 };
 
-/// Reads one chip file and the kernels of its architecture, which are in ../kernels/ARCH.yaml
-/// beside its folder. Throws core::Error: file and line, key, expected, found.
+/// Makes the kernels of an architecture from their file.
+using KernelLoader =
+    std::function<std::shared_ptr<const KernelSpec>(const std::filesystem::path& file)>;
+
+/// Reads one chip file and, through `kernels`, those of its architecture, which are in
+/// ../kernels/ARCH.yaml beside its folder. Throws core::Error: file and line, key, expected, found.
+ChipSpec load_chip(const std::filesystem::path& file, const KernelLoader& kernels);
+/// The same, on its own.
 ChipSpec load_chip(const std::filesystem::path& file);
 /// The chip alone, from text (`kernels` stays empty); `where` stands for the file in messages.
 ChipSpec parse_chip(std::string_view text, std::string_view where);

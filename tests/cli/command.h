@@ -74,7 +74,8 @@ struct Outcome {
 inline Outcome tessera(const std::vector<std::string>& words, std::string default_mesh = {}) {
     std::vector<const char*> arguments{"tessera"};
     for (const std::string& word : words) arguments.push_back(word.c_str());
-    const cli::World world{{TESSERA_SOURCE_DIR "/topologies"}, std::move(default_mesh)};
+    const cli::World world{{TESSERA_SOURCE_DIR "/topologies", std::make_shared<fabric::Loaded>()},
+                           std::move(default_mesh)};
     Captured out(STDOUT_FILENO);
     Captured err(STDERR_FILENO);
     Outcome outcome;

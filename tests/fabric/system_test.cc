@@ -113,6 +113,16 @@ TEST(System, links_carry_the_numbers_of_their_architecture) {
     EXPECT_EQ(blackhole.hop_latency.count(), 515'000);
 }
 
+TEST(System, what_was_loaded_is_shared_by_all_that_name_it) {
+    Catalog shared = catalog();
+    shared.loaded = std::make_shared<Loaded>();
+    const System n300 = load_system(shared, "n300");
+    EXPECT_EQ(n300.chip.kernels, load_system(shared, "t3k").chip.kernels);
+    EXPECT_EQ(n300.chip.kernels, load_system(shared, "n150").chip.kernels);
+    EXPECT_NE(n300.chip.kernels, load_system(shared, "p150").chip.kernels);
+    EXPECT_NE(n300.chip.kernels, load_system(catalog(), "n300").chip.kernels);
+}
+
 TEST(System, an_unknown_name_lists_the_known_ones) {
     // The commonest mistake of all: a name that is nearly right.
     try {

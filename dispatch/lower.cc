@@ -162,6 +162,9 @@ void lower_attention(KernelPlan& plan, std::span<const Spec> in, std::span<const
         DecodeAttention shape;
         shape.of.kv_heads = k.shape[1];
         shape.contexts.resize(static_cast<std::size_t>(q.shape[0]));
+        // Pairwise since February 2026 (tenstorrent/tt-metal PR #37004).
+        plan.attention.reduction =
+            context.release == Release::R2025 ? Reduction::Linear : Reduction::Tree;
         cores = decode_cores(shape, available, kMostCoresPerHead);
     } else {
         plan.attention = prefill_config(q.shape[-2], 0);

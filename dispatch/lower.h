@@ -7,6 +7,7 @@
 #include <span>
 
 #include "dispatch/kernel_plan.h"
+#include "dispatch/release.h"
 #include "mesh/chip_spec.h"
 #include "tensor/op.h"
 
@@ -17,6 +18,7 @@ struct LowerContext {
     mesh::Grid worker_grid;
     tensor::Phase phase = tensor::Phase::Decode;
     mesh::Fidelity fidelity = mesh::Fidelity::HiFi2;
+    Release release = Release::R2026_09;
 };
 
 /// `in` and `out` are one chip's specs; `placed` says where the inputs are. The result's `outputs`

@@ -15,14 +15,12 @@
 #include <vector>
 
 #include "dispatch/reader.h"
+#include "dispatch/release.h"
 #include "fabric/mesh.h"
 #include "mesh/bank_allocator.h"
 #include "mesh/trace_region.h"
 
 namespace dispatch {
-
-/// The date of the software whose rules and texts hold.
-enum class Release { R2025, R2026_05, R2026_09 };
 
 struct DeviceOptions {
     Release release = Release::R2026_05;

@@ -160,6 +160,7 @@ std::shared_ptr<const dispatch::Program> Deployment::build(const tensor::Graph& 
     options.name = std::move(name);
     const bool beside = profile_.prefetcher && graph.phase == tensor::Phase::Decode;
     options.worker_grid = beside ? profile_.prefetcher->workers : worker_grid_;
+    options.release = options_.device.release;
     options.taps = options_.taps;
     auto program = partition(graph, profile_, precision_, mesh_, options);
     if (mesh_.chip_count() == 1) return program;

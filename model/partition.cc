@@ -35,7 +35,7 @@ public:
           precision_(precision),
           mesh_(mesh),
           options_(options),
-          writer_(profile, precision, mesh, options.worker_grid, options.name, graph.phase),
+          writer_(profile, precision, mesh, options, graph.phase),
           persistents_(graph, writer_, options.name),
           residence_(graph, profile, options.worker_grid) {
         for (const tensor::Block& block : graph.blocks) {

@@ -17,6 +17,7 @@ namespace model {
 struct PartitionOptions {
     std::string name;        // "decode", "prefill 128"; also prefixes its input and output buffers
     mesh::Grid worker_grid;  // of the device the program will run on
+    dispatch::Release release = dispatch::Release::R2026_09;  // of its kernels
     /// After every layer the residual stream is read back as "hidden_states".
     enum class Taps { None, HiddenStates } taps = Taps::None;
 };

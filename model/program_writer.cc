@@ -12,10 +12,14 @@ using dispatch::BufferRef;
 using tensor::Spec;
 
 ProgramWriter::ProgramWriter(const Profile& profile, const Precision& precision,
-                             const fabric::Mesh& mesh, mesh::Grid worker_grid, std::string name,
+                             const fabric::Mesh& mesh, const PartitionOptions& options,
                              tensor::Phase phase)
-    : profile_(profile), precision_(precision), mesh_(mesh), worker_grid_(worker_grid) {
-    program.name = std::move(name);
+    : profile_(profile),
+      precision_(precision),
+      mesh_(mesh),
+      worker_grid_(options.worker_grid),
+      release_(options.release) {
+    program.name = options.name;
     program.phase = phase;
     program.shape = mesh.shape;
 }
@@ -99,8 +103,9 @@ dispatch::OpCommand ProgramWriter::lowered(const tensor::Op& op, const std::vect
     const std::int32_t layer = std::min(program.segments.back().first_layer, layers - 1);
     const mesh::Fidelity fidelity = precision_.layers[static_cast<std::size_t>(layer)].fidelity_of(
         static_cast<OpGroup>(fidelity_group));
-    body.plan = dispatch::lower(op, in, out, memories,
-                                {&mesh_.system.chip, worker_grid_, program.phase, fidelity});
+    body.plan =
+        dispatch::lower(op, in, out, memories,
+                        {&mesh_.system.chip, worker_grid_, program.phase, fidelity, release_});
     return body;
 }
 

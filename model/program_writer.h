@@ -10,6 +10,7 @@
 #include "dispatch/lower.h"
 #include "dispatch/program.h"
 #include "fabric/mesh.h"
+#include "model/partition.h"
 #include "model/precision.h"
 #include "model/profile.h"
 
@@ -24,7 +25,7 @@ struct Located {
 class ProgramWriter {
 public:
     ProgramWriter(const Profile& profile, const Precision& precision, const fabric::Mesh& mesh,
-                  mesh::Grid worker_grid, std::string name, tensor::Phase phase);
+                  const PartitionOptions& options, tensor::Phase phase);
 
     dispatch::Program program;
 
@@ -80,6 +81,7 @@ private:
     const Precision& precision_;
     const fabric::Mesh& mesh_;
     mesh::Grid worker_grid_;
+    dispatch::Release release_;
 };
 
 }  // namespace model

@@ -116,6 +116,21 @@ TEST_F(Lower, decode_attention_writes_to_dram) {
     EXPECT_EQ(plan.cores, 64);  // 4 users x 2 KV heads, 8 cores each
 }
 
+TEST_F(Lower, cores_of_a_head_merge_one_after_the_other_in_2025_and_pairwise_later) {
+    const Spec cache{{4, 2, 64, 32}, DType::BFloat8_b, tensor::Layout::Tile};
+    const std::vector<Spec> in{{{4, 4, 32}, DType::BFloat16, tensor::Layout::Tile}, cache, cache};
+    const tensor::Op op = tensor::SdpaDecode{1.0F};
+    LowerContext of = context();
+    const auto reduction = [&](Release release) {
+        of.release = release;
+        return lower(op, in, tensor::infer(op, in), std::vector(3, kInterleaved), of)
+            .attention.reduction;
+    };
+    EXPECT_EQ(reduction(Release::R2025), Reduction::Linear);
+    EXPECT_EQ(reduction(Release::R2026_05), Reduction::Tree);
+    EXPECT_EQ(reduction(Release::R2026_09), Reduction::Tree);
+}
+
 TEST_F(Lower, a_decode_norm_runs_on_the_cores_its_row_is_sharded_over) {
     // 96 tiles: 32 cores with 3 each. In prefill every tile row is a core's.
     const Spec gamma{{3072}, DType::BFloat16, tensor::Layout::RowMajor};

@@ -491,7 +491,7 @@ TEST(Partition, a_value_that_does_not_divide_is_named_with_its_numbers) {
         StepShape step;
         step.users = 4;
         partition(build_decode(config, precision, step), profile, precision, mesh,
-                  {"decode", {8, 8}, PartitionOptions::Taps::None});
+                  {.name = "decode", .worker_grid = {8, 8}});
     });
     EXPECT_NE(text.find("multiple of 4 chips, got 4098"), text.npos) << text;
 }

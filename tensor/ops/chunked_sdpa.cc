@@ -25,15 +25,9 @@ void write_zeros(const View& y, const Bindings& bindings) {
 }  // namespace
 
 Specs infer(const ChunkedSdpa& op, std::span<const Spec> in) {
-    detail::check_inputs(kName, in, 3, 3);
-    const Shape& q = in[0].shape;
-    detail::check_rank(kName, "q", in[0], 3);
-    detail::check_rank(kName, "k", in[1], 4);
-    detail::check_cache(kName, "k", in[1], in[1].shape[1], q[2]);
-    detail::check_shape(kName, "v", in[2], in[1].shape);
-    detail::check_groups(kName, q[0], in[1].shape[1]);
+    detail::check_paged_attention(kName, in, 0);
     detail::check_window(kName, op.window);
-    return {{q, in[0].dtype, Layout::Tile}};
+    return {{in[0].shape, in[0].dtype, Layout::Tile}};
 }
 
 Split split(const ChunkedSdpa&, std::span<const Spec> in, std::span<const Placement> placed) {

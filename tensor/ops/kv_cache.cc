@@ -21,6 +21,15 @@ void check_groups(std::string_view op, std::int64_t heads, std::int64_t kv_heads
                                 std::to_string(heads));
 }
 
+void check_paged_attention(std::string_view op, std::span<const Spec> in, int heads) {
+    check_inputs(op, in, 3, 3);
+    check_rank(op, "q", in[0], 3);
+    check_rank(op, "k", in[1], 4);
+    check_cache(op, "k", in[1], in[1].shape[1], in[0].shape[2]);
+    check_shape(op, "v", in[2], in[1].shape);
+    check_groups(op, in[0].shape[heads], in[1].shape[1]);
+}
+
 bool is_here(const Bindings& bindings, std::int64_t user) {
     if (user < 0) return false;
     return bindings.page_table.blocks.empty() || bindings.page_table.block(user, 0) >= 0;

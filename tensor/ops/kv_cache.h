@@ -15,6 +15,8 @@ void check_cache(std::string_view op, std::string_view key, const Spec& cache,
                  std::int64_t kv_heads, std::int64_t head_dim);
 /// Throws core::Error unless `heads` is a multiple of `kv_heads`.
 void check_groups(std::string_view op, std::int64_t heads, std::int64_t kv_heads);
+/// Of queries [.., .., head_dim] whose axis `heads` counts heads, and caches of K and V.
+void check_paged_attention(std::string_view op, std::span<const Spec> in, int heads);
 
 /// Whether the user's positions are in this chip's pool. Without a page table all are.
 bool is_here(const Bindings& bindings, std::int64_t user);

@@ -41,15 +41,9 @@ std::int64_t attend_group(const SdpaDecode& op, std::span<const View> in, const 
 }  // namespace
 
 Specs infer(const SdpaDecode& op, std::span<const Spec> in) {
-    detail::check_inputs(kName, in, 3, 3);
-    const Shape& q = in[0].shape;
-    detail::check_rank(kName, "q", in[0], 3);
-    detail::check_rank(kName, "k", in[1], 4);
-    detail::check_cache(kName, "k", in[1], in[1].shape[1], q[2]);
-    detail::check_shape(kName, "v", in[2], in[1].shape);
-    detail::check_groups(kName, q[1], in[1].shape[1]);
+    detail::check_paged_attention(kName, in, 1);
     detail::check_window(kName, op.window);
-    return {{q, in[0].dtype, Layout::Tile}};
+    return {{in[0].shape, in[0].dtype, Layout::Tile}};
 }
 
 Split split(const SdpaDecode&, std::span<const Spec> in, std::span<const Placement> placed) {

@@ -2,31 +2,11 @@
 // run it: config_fuzz.cc.
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <random>
-#include <string>
 
 #include "tests/fuzz/checkpoint_target.h"
-#include "tests/fuzz/json_mutator.h"
 
-// The names and types of these three are libFuzzer's.
-extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
-
+// The name and type are libFuzzer's.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::judge_tokenizer({reinterpret_cast<const char*>(data), size});
     return 0;
-}
-
-extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
-                                               std::size_t max_size, unsigned int seed) {
-    std::mt19937 random(seed);
-    // Mostly by structure; a quarter by bytes, for the parser itself.
-    if (random() % 4 != 0) {
-        const std::string text = fuzz::mutated({reinterpret_cast<const char*>(data), size}, random);
-        if (!text.empty() && text.size() <= max_size) {
-            std::memcpy(data, text.data(), text.size());
-            return text.size();
-        }
-    }
-    return LLVMFuzzerMutate(data, size, max_size);
 }

@@ -100,6 +100,7 @@ SentencePieceFile::Piece read_piece(std::string_view bytes, std::string_view whe
             float score = 0;
             std::memcpy(&score, &bits, sizeof score);
             if (!std::isfinite(score)) throw broken(where, key + ".score", "a finite number");
+            piece.score = score;
         }
         if (field->number == 3) {
             if (field->value < 1 || field->value > 6) throw broken(where, key + ".type", "1 to 6");
@@ -124,6 +125,7 @@ void read_trainer(std::string_view bytes, std::string_view where, SentencePieceF
             file.model = static_cast<SentencePieceFile::Model>(field->value);
         }
         if (field->number == 24) file.spaces_end_words = field->value != 0;
+        if (field->number == 35) file.has_bytes = field->value != 0;
         if (field->number == 44) {
             file.unknown_text = field->bytes;
             if (first_broken_byte(file.unknown_text)) {
@@ -135,7 +137,7 @@ void read_trainer(std::string_view bytes, std::string_view where, SentencePieceF
 
 /// A table of replaced characters: the size of a double-array trie, the trie, the replacements.
 /// Every step of a walk along the trie must stay inside.
-void check_replacements(std::string_view map, std::string_view where) {
+SentencePieceFile::Replacements read_replacements(std::string_view map, std::string_view where) {
     constexpr std::string_view kKey = "normalizer_spec.precompiled_charsmap";
     constexpr std::size_t kBlock = 256;
     std::uint32_t trie_bytes = 0;
@@ -148,26 +150,31 @@ void check_replacements(std::string_view map, std::string_view where) {
     const std::string_view texts = map.substr(trie_bytes);
     if (texts.back() != '\0') throw broken(where, kKey, "replacements that end with a zero byte");
     const std::size_t units = trie_bytes / 4;
-    for (std::size_t i = 0; i < units; ++i) {
+    const auto unit_at = [&](std::size_t index) {
         std::uint32_t unit = 0;
-        std::memcpy(&unit, map.data() + 4 * i, sizeof unit);
-        const bool is_value = (unit >> 31) != 0;
-        if (is_value && (unit & 0x7fffffff) >= texts.size()) {
-            throw broken(where, kKey, "values inside the replacements");
-        }
-        const std::size_t offset = (std::size_t{unit} >> 10) << ((unit & (1u << 9)) >> 6);
-        if (!is_value && (i ^ offset) / kBlock >= units / kBlock) {
+        std::memcpy(&unit, map.data() + 4 * index, sizeof unit);
+        return unit;
+    };
+    for (std::size_t i = 0; i < units; ++i) {
+        const std::uint32_t unit = unit_at(i);
+        if ((unit >> 31) != 0) continue;  // a value, checked from the unit above it
+        const std::size_t children = i ^ (std::size_t{unit} >> 10) << ((unit & (1u << 9)) >> 6);
+        if (children / kBlock >= units / kBlock) {
             throw broken(where, kKey, "offsets inside the trie");
         }
+        const bool has_value = (unit >> 8 & 1u) != 0;
+        if (has_value && (unit_at(children) & 0x7fffffff) >= texts.size()) {
+            throw broken(where, kKey, "values inside the replacements");
+        }
     }
+    return {std::string(map.substr(0, trie_bytes)), std::string(texts)};
 }
 
 void read_normalizer(std::string_view bytes, std::string_view where, SentencePieceFile& file) {
     Fields fields(bytes, where, "normalizer_spec");
     while (const auto field = fields.next()) {
         if (field->number == 2 && !field->bytes.empty()) {
-            check_replacements(field->bytes, where);
-            file.replaces_characters = true;
+            file.replacements = read_replacements(field->bytes, where);
         }
         if (field->number == 3) file.adds_space = field->value != 0;
         if (field->number == 4) file.drops_spaces = field->value != 0;

@@ -18,7 +18,13 @@ struct SentencePieceFile {
     enum class Model { Unigram = 1, Bpe = 2, Word = 3, Char = 4 };
     struct Piece {
         std::string text;
+        float score = 0;
         Type type = Type::Normal;
+    };
+    /// Characters replaced before pieces are looked for; empty: none.
+    struct Replacements {
+        std::string trie;   // 32-bit units of darts-clone
+        std::string texts;  // each ends with a zero byte
     };
     std::vector<Piece> pieces;  // by id
     Model model = Model::Unigram;
@@ -27,7 +33,8 @@ struct SentencePieceFile {
     bool drops_spaces = true;    // but for one between words (remove_extra_whitespaces)
     bool escapes_spaces = true;  // as U+2581
     bool spaces_end_words = false;
-    bool replaces_characters = false;  // has a table of them
+    bool has_bytes = false;  // an unknown character is its bytes (byte_fallback)
+    Replacements replacements;
 };
 
 /// Throws core::Error "where: key: ...".

@@ -86,8 +86,8 @@ private:
             encode_parts([&](std::string_view word) { bpe->encode(word, ids_, scratch_); });
         } else {
             const auto& pieces = std::get<SentencePieceModel>(file_.model);
-            pieces.split(text, parts_);
-            encode_parts([&](std::string_view word) { pieces.encode(word, ids_); });
+            pieces.split(text, store_, parts_);
+            encode_parts([&](std::string_view word) { pieces.encode(word, ids_, scratch_); });
         }
     }
 
@@ -105,6 +105,16 @@ private:
     Bpe::Scratch scratch_;
 };
 
+/// The last ones are Mistral's, by the version of its control tokens.
+std::filesystem::path tokenizer_file_in(const std::filesystem::path& folder) {
+    std::error_code ignored;
+    for (const char* name : {"tokenizer.json", "tokenizer.model", "tokenizer.model.v3",
+                             "tokenizer.model.v2", "tokenizer.model.v1"}) {
+        if (std::filesystem::exists(folder / name, ignored)) return folder / name;
+    }
+    return folder / "tokenizer.json";
+}
+
 }  // namespace
 
 Tokenizer Tokenizer::parse(std::string_view text, std::string_view where) {
@@ -117,18 +127,12 @@ Tokenizer Tokenizer::parse_model(std::string_view bytes, std::string_view where)
 
 Tokenizer Tokenizer::load(const std::filesystem::path& path) {
     std::error_code ignored;
-    std::filesystem::path file = path;
-    if (std::filesystem::is_directory(path, ignored)) {
-        file = path / "tokenizer.json";
-        const std::filesystem::path other = path / "tokenizer.model";
-        if (!std::filesystem::exists(file, ignored) && std::filesystem::exists(other, ignored)) {
-            file = other;
-        }
-    }
+    const bool is_folder = std::filesystem::is_directory(path, ignored);
+    const std::filesystem::path file = is_folder ? tokenizer_file_in(path) : path;
     const std::string text = core::read_text(file);
     const std::string where = core::printable(file.string());
     Tokenizer tokenizer =
-        file.extension() == ".model" ? parse_model(text, where) : parse(text, where);
+        file.extension() == ".json" ? parse(text, where) : parse_model(text, where);
     const std::filesystem::path config = file.parent_path() / "tokenizer_config.json";
     if (std::filesystem::exists(config, ignored)) {
         read_tokenizer_config(config, tokenizer.file_);

@@ -25,7 +25,8 @@ enum class ShowSpecial { No, Yes };
 
 class Tokenizer {
 public:
-    /// `path`: a folder with tokenizer.json or else tokenizer.model, or the file. What a
+    /// `path`: a folder with tokenizer.json or else tokenizer.model (or Mistral's
+    /// tokenizer.model.v3, .v2, .v1), or the file: JSON by its name, else a model. What a
     /// tokenizer_config.json beside it says of begin, end and added tokens counts where the file
     /// itself does not say it. Throws core::Error.
     static Tokenizer load(const std::filesystem::path& path);

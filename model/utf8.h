@@ -20,6 +20,12 @@ struct Utf8Step {
 /// `text` cuts off. Requires: text is not empty.
 Utf8Step utf8_step(std::string_view text);
 
+/// How long a character is that begins with `first`; 1 where none does.
+constexpr std::size_t character_length(char first) {
+    const auto byte = static_cast<unsigned char>(first);
+    return byte < 0xc0 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+}
+
 /// Offset of the first byte that is not UTF-8; none when all of `text` is.
 std::optional<std::size_t> first_broken_byte(std::string_view text);
 

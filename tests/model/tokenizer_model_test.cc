@@ -77,12 +77,22 @@ std::string unigram() {
 TEST(SentencePiece, gives_the_ids_and_texts_of_its_library) {
     // The library encodes the whole text at once; here words are cut and looked up.
     const std::vector<std::string> kinds{
-        llama2(), unigram(),
+        llama2(),
+        unigram(),
         train("--model_type=bpe --vocab_size=500 --normalization_rule_name=identity "
               "--remove_extra_whitespaces=false --add_dummy_prefix=false"),
         train("--model_type=bpe --vocab_size=500 --normalization_rule_name=nfkc"),
         train("--model_type=bpe --vocab_size=500 --normalization_rule_name=identity "
-              "--remove_extra_whitespaces=false --split_by_whitespace=false")};
+              "--remove_extra_whitespaces=false --split_by_whitespace=false"),
+        train("--model_type=bpe --vocab_size=500 --treat_whitespace_as_suffix=true "
+              "--user_defined_symbols=the,<ab>,\xe2\x96\x81of"),
+        train("--model_type=unigram --vocab_size=700 --byte_fallback=true "
+              "--normalization_rule_name=identity --remove_extra_whitespaces=false "
+              "--user_defined_symbols=the,<ab>,\xe2\x96\x81of"),
+        train("--model_type=unigram --vocab_size=500 --treat_whitespace_as_suffix=true "
+              "--split_by_whitespace=false --normalization_rule_name=nmt_nfkc_cf"),
+        train("--model_type=word --vocab_size=200"),
+        train("--model_type=char --vocab_size=60")};
     for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
         sentencepiece::SentencePieceProcessor library;
         ASSERT_TRUE(library.LoadFromSerializedProto(kinds[kind]).ok());
@@ -98,6 +108,22 @@ TEST(SentencePiece, gives_the_ids_and_texts_of_its_library) {
             EXPECT_EQ(ids, library.EncodeAsIds(text));
             EXPECT_EQ(tokenizer.decode(ids, ShowSpecial::No), library.DecodeIds(ids));
         }
+    }
+}
+
+TEST(SentencePiece, long_texts_have_the_ids_of_the_library) {
+    // Sums of scores are floats that run over the whole text: near its end they round the most.
+    std::mt19937 random(9);
+    const std::vector<std::string> texts = strings();
+    std::string text;
+    while (text.size() < 300'000) text += texts[random() % texts.size()] + " the o l ll lll ";
+    for (const std::string& proto : {llama2(), unigram()}) {
+        sentencepiece::SentencePieceProcessor library;
+        ASSERT_TRUE(library.LoadFromSerializedProto(proto).ok());
+        const Tokenizer tokenizer = Tokenizer::parse_model(proto, "tokenizer.model");
+        EXPECT_EQ(tokenizer.encode(text, AddSpecial::No), library.EncodeAsIds(text));
+        const std::string letters(1 << 20, 'e');
+        EXPECT_EQ(tokenizer.encode(letters, AddSpecial::No), library.EncodeAsIds(letters));
     }
 }
 
@@ -149,6 +175,19 @@ TEST(SentencePiece, begin_and_end_come_from_the_model_or_the_config) {
     folder.write("tokenizer_config.json", R"({"add_bos_token": true, "bos_token": "<none>"})");
     EXPECT_PRED2(contains, message_of<Error>([&] { Tokenizer::load(folder.path()); }),
                  "bos_token: expected one of the added tokens");
+}
+
+TEST(SentencePiece, mistrals_file_names_are_known) {
+    // tokenizer.model.v3 beside consolidated.safetensors; another file of the folder comes first.
+    const TempFolder folder;
+    EXPECT_PRED2(contains, message_of<Error>([&] { Tokenizer::load(folder.path()); }),
+                 "tokenizer.json: expected a readable file");
+    folder.write("tokenizer.model.v3", llama2());
+    const Ids ids = Tokenizer::load(folder.path()).encode("a", AddSpecial::No);
+    EXPECT_EQ(Tokenizer::load(folder.path() / "tokenizer.model.v3").encode("a", AddSpecial::No),
+              ids);
+    folder.write("tokenizer.model", "no model");
+    EXPECT_THROW(Tokenizer::load(folder.path()), Error);
 }
 
 TEST(SentencePiece, added_tokens_come_from_the_config) {

@@ -7,6 +7,7 @@
 #include "core/files.h"
 #include "core/json.h"
 #include "model/jinja.h"
+#include "model/jinja_text.h"
 
 namespace model {
 namespace {
@@ -116,11 +117,17 @@ std::optional<ChatTemplate> ChatTemplate::find(const Tokenizer& tokenizer,
                     core::printable((has_own ? own : file).string()) + ": chat_template");
 }
 
+void ChatTemplate::set_day(const std::string& day) {
+    jinja::date_text("%d", day);
+    day_ = day;
+}
+
 std::string ChatTemplate::apply(std::string_view prompt) const {
     if (jinja_.empty()) return before_ + std::string(trims_ ? stripped(prompt) : prompt) + after_;
-    nlohmann::json variables = names_;
+    nlohmann::ordered_json variables = names_;
     variables["messages"] = {{{"role", "user"}, {"content", prompt}}};
     variables["add_generation_prompt"] = true;
+    if (!day_.empty()) variables["strftime_now"] = day_;
     return render_jinja(jinja_, variables, where_);
 }
 

@@ -1,7 +1,8 @@
 // How a prompt is put to a model that was trained on conversations: one turn of the user, up to
 // where the assistant answers. The model's own template (chat_template of tokenizer_config.json or
 // chat_template.jinja, run by jinja.h) counts; a tokenizer without one is told by its special
-// tokens. Nothing but the model's files goes in: templates that ask for the date get none.
+// tokens. Nothing but the model's files and a date that is given goes in, so that the same command
+// makes the same prompt on any day.
 // Sources: tenstorrent/tt-metal models/tt_transformers/tt/common.py (encode_prompt_hf,
 // encode_prompt_instruct); chat_template of Qwen/Qwen2.5-7B-Instruct, microsoft/phi-4,
 // microsoft/Phi-3-mini-128k-instruct and mistralai/Mistral-7B-Instruct-v0.3.
@@ -30,6 +31,9 @@ public:
     /// By its Jinja; `names` has bos_token and the like, `where` names it in messages.
     static ChatTemplate of_jinja(std::string text, nlohmann::json names, std::string where);
 
+    /// The day ("2026-11-22") for templates that ask; without it those that can do without get
+    /// none, the others 2024-07-26 (jinja.h). Throws core::Error when it is none.
+    void set_day(const std::string& day);
     /// The whole text, special tokens written out. Throws core::Error for Jinja that is not
     /// understood.
     std::string apply(std::string_view prompt) const;
@@ -45,6 +49,7 @@ private:
     std::string jinja_;
     nlohmann::json names_;
     std::string where_;
+    std::string day_;
 };
 
 /// Names of the families, separated by ", ".

@@ -5,8 +5,10 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "model/jinja_builtins.h"
 #include "model/jinja_expression.h"
 #include "model/jinja_lexer.h"
+#include "model/utf8.h"
 
 namespace model {
 namespace {
@@ -15,6 +17,8 @@ using namespace jinja;
 
 constexpr std::size_t kMostOutput = std::size_t{1} << 24;
 constexpr int kDeepest = 50;
+// What Llama 3's templates say where there is no strftime_now.
+constexpr const char* kDefaultDay = "2024-07-26";
 
 using Action = std::function<void(Environment&, std::string&)>;
 using Block = std::vector<Action>;
@@ -23,6 +27,7 @@ void run(const Block& block, Environment& env, std::string& out) {
     for (const Action& action : block) {
         env.step();
         action(env, out);
+        if (env.flow != Environment::Flow::Run) break;
     }
     if (out.size() > kMostOutput) {
         throw core::Error::mismatch(env.where, "", "at most 16 MiB of text", "more");
@@ -47,6 +52,24 @@ private:
     Environment& env_;
 };
 
+/// Where a name is set now.
+struct Innermost {
+    Environment& env;
+    void set(const std::string& name, Value value) { env.scopes.back()[name] = std::move(value); }
+};
+
+/// One name takes the value; several take its entries.
+template <class Names>
+void unpack(Names& scope, const std::vector<std::string>& names, const Value& value) {
+    if (names.size() == 1) return scope.set(names[0], value);
+    if (!value.is_array() || value.size() != names.size()) {
+        throw core::Error::mismatch("a template", names[0],
+                                    std::to_string(names.size()) + " values to unpack",
+                                    text_of(value).substr(0, 40));
+    }
+    for (std::size_t i = 0; i < names.size(); ++i) scope.set(names[i], value[i]);
+}
+
 struct Loop {
     std::vector<std::string> names;
     Expression list;
@@ -54,20 +77,13 @@ struct Loop {
     Block body;
     Block otherwise;
 
-    void bind(Scope& scope, const Value& item) const {
-        if (names.size() == 1) return scope.set(names[0], item);
-        for (std::size_t i = 0; i < names.size(); ++i) {
-            scope.set(names[i], item.is_array() && i < item.size() ? item[i] : undefined());
-        }
-    }
+    void bind(Scope& scope, const Value& item) const { unpack(scope, names, item); }
 
     std::vector<Value> items(Environment& env) const {
         const Value all = list(env);
         std::vector<Value> kept;
-        if (!all.is_array() && !all.is_object()) return kept;
-        for (auto item = all.begin(); item != all.end(); ++item) {
+        for (const Value& value : entries_of(all)) {
             Scope scope(env);
-            const Value value = all.is_object() ? Value(item.key()) : *item;
             bind(scope, value);
             env.step();
             if (!condition || is_true(condition(env))) kept.push_back(value);
@@ -80,16 +96,23 @@ struct Loop {
         if (kept.empty()) return run(otherwise, env, out);
         for (std::size_t i = 0; i < kept.size(); ++i) {
             Scope scope(env);
-            Value loop{{"index", i + 1},
-                       {"index0", i},
-                       {"first", i == 0},
-                       {"last", i + 1 == kept.size()},
-                       {"length", kept.size()}};
+            Value loop = {{"index", i + 1},
+                          {"index0", i},
+                          {"first", i == 0},
+                          {"last", i + 1 == kept.size()},
+                          {"length", kept.size()},
+                          {"revindex", kept.size() - i},
+                          {"revindex0", kept.size() - i - 1},
+                          {"depth", 1},
+                          {"depth0", 0}};
             if (i > 0) loop["previtem"] = kept[i - 1];
             if (i + 1 < kept.size()) loop["nextitem"] = kept[i + 1];
             scope.set("loop", std::move(loop));
             bind(scope, kept[i]);
             run(body, env, out);
+            const bool ends = env.flow == Environment::Flow::Break;
+            env.flow = Environment::Flow::Run;
+            if (ends) break;
         }
     }
 };
@@ -141,7 +164,7 @@ private:
 
     Action output(const Part& part) const {
         ExpressionParser parser(part, where_);
-        const Expression value = parser.expression();
+        const Expression value = parser.tuple();
         parser.end();
         return [value](Environment& env, std::string& out) { out += text_of(value(env)); };
     }
@@ -154,10 +177,24 @@ private:
         if (word == "for") return loop(parser);
         if (word == "set") return assignment(parser);
         if (word == "macro") return macro(parser);
-        if (word == "generation" || word == "endgeneration") {  // marks training data
-            return [](Environment&, std::string&) {};
+        if (word == "filter") return filter(parser);
+        if (word == "break" || word == "continue") {
+            const auto flow =
+                word == "break" ? Environment::Flow::Break : Environment::Flow::Continue;
+            if (loops_ == 0) throw misplaced(word);
+            parser.end();
+            return [flow](Environment& env, std::string&) { env.flow = flow; };
         }
+        if (word == "generation") return generation(parser);
         throw misplaced(word);
+    }
+
+    // What the assistant says, marked for training: the text alone.
+    Action generation(ExpressionParser& parser) {
+        parser.end();
+        ++at_;
+        const Block body = until({"endgeneration"});
+        return [body](Environment& env, std::string& out) { run(body, env, out); };
     }
 
     Action branch(ExpressionParser& parser) {
@@ -189,15 +226,15 @@ private:
 
     Action loop(ExpressionParser& parser) {
         Loop loop;
-        do {
-            loop.names.push_back(parser.name());
-        } while (parser.take_operator(","));
+        loop.names = names(parser, parser.name());
         if (!parser.take_name("in")) throw parser.error("in");
         loop.list = parser.alternative();
         if (parser.take_name("if")) loop.condition = parser.alternative();
         parser.end();
         ++at_;
+        ++loops_;
         loop.body = until({"else", "endfor"});
+        --loops_;
         if (keyword() == "else") {
             ++at_;
             loop.otherwise = until({"endfor"});
@@ -205,37 +242,69 @@ private:
         return loop;
     }
 
-    // set name = value; set space.name = value; set name %}...{% endset
+    // a, b up to "=" or "in"; `first` is taken already.
+    std::vector<std::string> names(ExpressionParser& parser, const std::string& first) const {
+        std::vector<std::string> all{first};
+        while (parser.take_operator(",")) all.push_back(parser.name());
+        return all;
+    }
+
+    // set name = value; set a, b = value; set space.name = value; set name %}...{% endset
     Action assignment(ExpressionParser& parser) {
         const std::string name = parser.name();
         const std::string key = parser.take_operator(".") ? parser.name() : "";
-        if (key.empty() && !parser.take_operator("=")) return captured(name, parser);
-        if (!key.empty()) parser.expect_operator("=");
-        const Expression value = parser.expression();
+        const std::vector<std::string> all = names(parser, name);
+        if (!parser.take_operator("=")) return captured(name, key, parser);
+        const Expression value = parser.tuple();
         parser.end();
-        return [name, key, value](Environment& env, std::string&) {
-            if (key.empty()) {
-                env.scopes.back()[name] = value(env);
-                return;
-            }
-            Value made = value(env);
-            auto* space = const_cast<Value*>(env.find(name));
-            if (space == nullptr || !space->is_object()) {
-                throw core::Error::mismatch(env.where, name, "a namespace", "none");
-            }
-            (*space)[key] = std::move(made);
+        return [all, key, value](Environment& env, std::string&) {
+            const Value made = value(env);
+            if (!key.empty()) return assign(env, all[0], key, made);
+            Innermost scope{env};
+            unpack(scope, all, made);
         };
     }
 
-    Action captured(const std::string& name, ExpressionParser& parser) {
+    static void assign(Environment& env, const std::string& name, const std::string& key,
+                       const Value& value) {
+        if (key.empty()) {
+            env.scopes.back()[name] = value;
+            return;
+        }
+        auto* space = const_cast<Value*>(env.find(name));
+        if (space == nullptr || !space->is_object()) {
+            throw core::Error::mismatch(env.where, name, "a namespace", "none");
+        }
+        (*space)[key] = value;
+    }
+
+    Action captured(const std::string& name, const std::string& key, ExpressionParser& parser) {
+        const Expression filters = parser.filters();
         parser.end();
         ++at_;
         const Block body = until({"endset"});
-        return [name, body](Environment& env, std::string&) {
-            std::string text;
-            run(body, env, text);
-            env.scopes.back()[name] = text;
+        return [name, key, body, filters](Environment& env, std::string&) {
+            assign(env, name, key, filtered_text(body, filters, env));
         };
+    }
+
+    // filter name %}...{% endfilter
+    Action filter(ExpressionParser& parser) {
+        const Expression filters = parser.first_filter();
+        parser.end();
+        ++at_;
+        const Block body = until({"endfilter"});
+        return [body, filters](Environment& env, std::string& out) {
+            out += text_of(filtered_text(body, filters, env));
+        };
+    }
+
+    static Value filtered_text(const Block& body, const Expression& filters, Environment& env) {
+        Scope scope(env);
+        std::string text;
+        run(body, env, text);
+        scope.set(std::string(kFilteredName), text);
+        return filters(env);
     }
 
     Action macro(ExpressionParser& parser) {
@@ -251,13 +320,13 @@ private:
         ++at_;
         const Block body = until({"endmacro"});
         return [name, parameters, body](Environment& env, std::string&) {
-            env.macros[name] = [parameters, body](Environment& inner,
-                                                  const std::vector<Value>& values) {
+            env.macros[name] = [parameters, body](Environment& inner, const Given& given) {
                 Scope scope(inner);
                 for (std::size_t i = 0; i < parameters.size(); ++i) {
                     const auto& [parameter, otherwise] = parameters[i];
-                    Value value = otherwise ? otherwise(inner) : undefined();
-                    scope.set(parameter, i < values.size() ? values[i] : value);
+                    const Value value = given.at(i, parameter);
+                    const bool defaults = value.is_discarded() && otherwise;
+                    scope.set(parameter, defaults ? otherwise(inner) : value);
                 }
                 std::string text;
                 run(body, inner, text);
@@ -270,16 +339,23 @@ private:
     std::vector<Part> parts_;
     std::size_t at_ = 0;
     int depth_ = 0;
+    int loops_ = 0;  // around at_
 };
 
 }  // namespace
 
-std::string render_jinja(std::string_view text, const nlohmann::json& variables,
+std::string render_jinja(std::string_view text, const nlohmann::ordered_json& variables,
                          std::string_view where) {
     core::require(variables.is_object(), "variables have names");
+    if (const auto broken = first_broken_byte(text)) {
+        throw core::Error::mismatch(where, "byte " + std::to_string(*broken), "UTF-8",
+                                    "\"" + core::printable(text.substr(*broken, 4)) + "\"");
+    }
     Environment env;
     env.where = std::string(where);
     for (const auto& [name, value] : variables.items()) env.scopes.front()[name] = value;
+    const Value* day = env.find("strftime_now");
+    env.day = day != nullptr ? text_of(*day) : kDefaultDay;
     std::string out;
     run(TemplateParser(text, env.where).whole(), env, out);
     return out;

@@ -1,219 +1,227 @@
 #include "model/jinja_builtins.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
+
+#include "core/error.h"
+#include "model/jinja_operators.h"
+#include "model/jinja_text.h"
 
 namespace model::jinja {
 namespace {
 
-using Values = std::vector<Value>;
+constexpr std::int64_t kMostRange = 100'000;  // as jinja2's sandbox
 
-constexpr const char* kSpace = " \t\n\r\f\v";
-
-std::string stripped(std::string text, const Values& arguments, bool left, bool right) {
-    const bool given = !arguments.empty() && arguments[0].is_string();
-    const std::string set = given ? arguments[0].get<std::string>() : kSpace;
-    if (left) text.erase(0, std::min(text.find_first_not_of(set), text.size()));
-    if (right) text.erase(text.find_last_not_of(set) + 1);
-    return text;
+Value list_of(const std::vector<std::string>& texts) {
+    Value list = Value::array();
+    for (const std::string& text : texts) list.push_back(text);
+    return list;
 }
 
-std::string cased(std::string text, int (*change)(int)) {
-    for (char& c : text) c = static_cast<char>(change(static_cast<unsigned char>(c)));
-    return text;
+std::optional<bool> compared_test(const std::string& name, const Value& value, const Given& given) {
+    static const std::map<std::string, std::string> kOps{
+        {"equalto", "=="}, {"eq", "=="}, {"==", "=="}, {"sameas", "=="},     {"ne", "!="},
+        {"!=", "!="},      {"lt", "<"},  {"<", "<"},   {"lessthan", "<"},    {"le", "<="},
+        {"<=", "<="},      {"gt", ">"},  {">", ">"},   {"greaterthan", ">"}, {"ge", ">="},
+        {">=", ">="},      {"in", "in"}};
+    const auto op = kOps.find(name);
+    if (op == kOps.end() || given.values.empty()) return std::nullopt;
+    return compared(op->second, value, given.values[0]);
 }
 
-// Python's str.split: at a separator, or at runs of white space.
-Value split(const std::string& text, const Values& arguments) {
-    Value parts = Value::array();
-    if (!arguments.empty() && arguments[0].is_string() && !arguments[0].empty()) {
-        const std::string separator = arguments[0].get<std::string>();
-        std::size_t first = 0;
-        for (std::size_t at = text.find(separator); !separator.empty() && at != text.npos;
-             at = text.find(separator, first)) {
-            parts.push_back(text.substr(first, at - first));
-            first = at + separator.size();
-        }
-        parts.push_back(text.substr(first));
-        return parts;
+std::optional<bool> number_test(const std::string& name, const Value& value, const Given& given) {
+    if (name == "number") return value.is_number() || value.is_boolean();
+    if (name == "integer") return value.is_number_integer();
+    if (name == "float") return value.is_number_float();
+    if (name == "odd") return floored(value, 2).rest == 1;
+    if (name == "even") return floored(value, 2).rest == 0;
+    if (name == "divisibleby") return floored(value, given.at(0, "num")).rest == 0;
+    return std::nullopt;
+}
+
+std::optional<Value> split_method(const std::string& name, const std::string& text,
+                                  const Given& given) {
+    const From from = name == "rsplit" ? From::Right : From::Left;
+    return list_of(split_text(text, given.text(0, "sep"), given.integer(1, "maxsplit", -1), from));
+}
+
+// The place in characters; -1: nowhere.
+std::int64_t place_of(const std::string& text, std::size_t at) {
+    if (at == text.npos) return -1;
+    return static_cast<std::int64_t>(characters_of(std::string_view(text).substr(0, at)).size());
+}
+
+std::int64_t count_of(const std::string& text, const std::string& part) {
+    if (part.empty()) return static_cast<std::int64_t>(characters_of(text).size()) + 1;
+    return static_cast<std::int64_t>(split_text(text, part, -1, From::Left).size()) - 1;
+}
+
+// One text, or any of a list of them.
+bool any_of(const Value& given, const std::function<bool(const std::string&)>& holds) {
+    if (!given.is_array()) return holds(text_of(given));
+    return std::any_of(given.begin(), given.end(),
+                       [&](const Value& one) { return holds(text_of(one)); });
+}
+
+bool all_are(const std::string& text, int (*kind)(int)) {
+    return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+        return kind(static_cast<unsigned char>(c)) != 0;
+    });
+}
+
+std::optional<Value> asked_method(const std::string& name, const std::string& text,
+                                  const Given& given) {
+    const std::string part = text_of(given.at(0, ""));
+    if (name == "startswith") {
+        return any_of(given.at(0, ""), [&](const auto& start) { return text.starts_with(start); });
     }
-    for (std::size_t at = text.find_first_not_of(kSpace); at != text.npos;) {
-        const std::size_t end = text.find_first_of(kSpace, at);
-        parts.push_back(text.substr(at, end - at));
-        at = text.find_first_not_of(kSpace, end);
+    if (name == "endswith") {
+        return any_of(given.at(0, ""), [&](const auto& end) { return text.ends_with(end); });
     }
-    return parts;
-}
-
-std::string replaced(std::string text, const std::string& from, const std::string& to) {
-    if (from.empty()) return text;
-    for (std::size_t at = text.find(from); at != text.npos; at = text.find(from, at + to.size())) {
-        text.replace(at, from.size(), to);
+    if (name == "find") return place_of(text, text.find(part));
+    if (name == "rfind") return place_of(text, text.rfind(part));
+    if (name == "count") return count_of(text, part);
+    if (name == "isdigit" || name == "isnumeric") return all_are(text, std::isdigit);
+    if (name == "isalpha") return all_are(text, std::isalpha);
+    if (name == "isalnum") return all_are(text, std::isalnum);
+    if (name == "isspace") {
+        return !text.empty() && stripped(text, std::nullopt, Ends::Both).empty();
     }
-    return text;
-}
-
-Value pairs_of(const Value& object) {
-    Value pairs = Value::array();
-    for (const auto& [key, value] : object.items()) pairs.push_back(Value::array({key, value}));
-    return pairs;
-}
-
-Value joined(const Value& list, const Values& arguments) {
-    const std::string between = arguments.empty() ? "" : text_of(arguments[0]);
-    std::string text;
-    bool first = true;
-    for (const Value& item : list) {
-        if (!first) text += between;
-        text += text_of(item);
-        first = false;
-    }
-    return text;
-}
-
-Value attribute(const Value& item, const Values& arguments) {
-    const bool has = !arguments.empty() && arguments[0].is_string() && item.is_object() &&
-                     item.contains(arguments[0].get<std::string>());
-    return has ? item.at(arguments[0].get<std::string>()) : undefined();
-}
-
-// select and reject by a test of each entry, or of an attribute of it.
-enum class Of { Entry, Attribute };
-Value selected(const Value& list, const Values& arguments, Of of, bool wanted) {
-    Value kept = Value::array();
-    const std::size_t first = of == Of::Attribute ? 1 : 0;
-    const std::string test = arguments.size() > first ? text_of(arguments[first]) : "";
-    const std::size_t more = std::min(first + 1, arguments.size());
-    const Values rest(arguments.begin() + static_cast<long>(more), arguments.end());
-    for (const Value& item : list) {
-        const Value value = of == Of::Attribute ? attribute(item, arguments) : item;
-        const bool holds =
-            test.empty() ? is_true(value) : tested(test, value, rest).value_or(false);
-        if (holds == wanted) kept.push_back(item);
-    }
-    return kept;
-}
-
-Value mapped(const Value& list, const Values& arguments) {
-    Value all = Value::array();
-    for (const Value& item : list) all.push_back(attribute(item, arguments));
-    return all;
-}
-
-std::int64_t length_of(const Value& value) {
-    if (!value.is_string()) return static_cast<std::int64_t>(value.size());
-    const std::string text = value.get<std::string>();
-    return std::ranges::count_if(
-        text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; });
-}
-
-// json.dumps: a space after colons and commas of one line.
-std::string dumped(const Value& value, int indent) {
-    if (indent >= 0) return value.dump(indent);
-    if (value.is_object() || value.is_array()) {
-        std::string text(1, value.is_object() ? '{' : '[');
-        for (auto item = value.begin(); item != value.end(); ++item) {
-            if (item != value.begin()) text += ", ";
-            if (value.is_object()) text += Value(item.key()).dump() + ": ";
-            text += dumped(*item, indent);
-        }
-        return text + (value.is_object() ? '}' : ']');
-    }
-    return value.dump();
+    if (name == "isupper") return text != lower(text) && text == upper(text);
+    if (name == "islower") return text != upper(text) && text == lower(text);
+    return std::nullopt;
 }
 
 std::optional<Value> text_method(const std::string& name, const std::string& text,
-                                 const Values& arguments) {
-    const auto argument = [&](std::size_t index) {
-        return index < arguments.size() ? text_of(arguments[index]) : std::string();
-    };
-    if (name == "strip") return stripped(text, arguments, true, true);
-    if (name == "lstrip") return stripped(text, arguments, true, false);
-    if (name == "rstrip") return stripped(text, arguments, false, true);
-    if (name == "startswith") return text.starts_with(argument(0));
-    if (name == "endswith") return text.ends_with(argument(0));
-    if (name == "split") return split(text, arguments);
-    if (name == "upper") return cased(text, std::toupper);
-    if (name == "lower") return cased(text, std::tolower);
-    if (name == "replace") return replaced(text, argument(0), argument(1));
-    if (name == "join" && !arguments.empty()) return joined(arguments[0], {text});
+                                 const Given& given) {
+    if (name == "strip") return stripped(text, given.text(0, "chars"), Ends::Both);
+    if (name == "lstrip") return stripped(text, given.text(0, "chars"), Ends::Left);
+    if (name == "rstrip") return stripped(text, given.text(0, "chars"), Ends::Right);
+    if (name == "split" || name == "rsplit") return split_method(name, text, given);
+    if (name == "splitlines") return list_of(lines_of(text));
+    const std::string part = text_of(given.at(0, ""));
+    if (name == "removeprefix") return text.substr(text.starts_with(part) ? part.size() : 0);
+    if (name == "removesuffix") {
+        return text.substr(0, text.size() - (text.ends_with(part) ? part.size() : 0));
+    }
+    if (name == "join") {
+        Given between;
+        between.values.emplace_back(text);
+        return filtered(name, given.at(0, ""), between);
+    }
+    if (auto answer = asked_method(name, text, given)) return answer;
+    constexpr std::array kSame{"upper", "lower", "capitalize", "title", "replace"};
+    const bool is_filter = std::find(kSame.begin(), kSame.end(), name) != kSame.end();
+    return is_filter ? filtered(name, text, given) : std::nullopt;
+}
+
+std::optional<Value> object_method(const std::string& name, const Value& value,
+                                   const Given& given) {
+    if (name == "items") return pairs_of(value);
+    if (name == "keys") return entries_of(value);
+    if (name == "values") {
+        Value list = Value::array();
+        for (const auto& [key, item] : value.items()) list.push_back(item);
+        return list;
+    }
+    if (name == "get" && !given.values.empty()) {
+        const Value found = item_of(value, given.values[0]);
+        if (!found.is_discarded()) return found;
+        return given.values.size() > 1 ? given.values[1] : Value();
+    }
+    // loop.cycle
+    if (name == "cycle" && !given.values.empty() && value.contains("index0")) {
+        return given.values[value["index0"].get<std::size_t>() % given.values.size()];
+    }
     return std::nullopt;
 }
 
-std::optional<Value> list_filter(const std::string& name, const Value& value,
-                                 const Values& arguments) {
-    if (name == "join") return joined(value, arguments);
-    if (name == "items") return pairs_of(value);
-    if (name == "first") return value.empty() ? undefined() : value.front();
-    if (name == "last") return value.empty() ? undefined() : value.back();
-    if (name == "selectattr") return selected(value, arguments, Of::Attribute, true);
-    if (name == "rejectattr") return selected(value, arguments, Of::Attribute, false);
-    if (name == "select") return selected(value, arguments, Of::Entry, true);
-    if (name == "reject") return selected(value, arguments, Of::Entry, false);
-    if (name == "map") return mapped(value, arguments);
-    return std::nullopt;
+Value range(const Given& given) {
+    const bool has_start = given.values.size() > 1;
+    const std::int64_t first = has_start ? given.integer(0, "", 0) : 0;
+    const std::int64_t last = given.integer(has_start ? 1 : 0, "", 0);
+    const std::int64_t step = given.integer(2, "", 1);
+    Value list = Value::array();
+    const auto is_inside = [&](std::int64_t at) { return step > 0 ? at < last : at > last; };
+    for (std::int64_t at = first; step != 0 && is_inside(at); at += step) {
+        list.push_back(at);
+        if (static_cast<std::int64_t>(list.size()) > kMostRange) {
+            throw core::Error::mismatch("range", "", "at most 100000 numbers", "more");
+        }
+    }
+    return list;
 }
 
 }  // namespace
 
-std::optional<Value> filtered(const std::string& name, const Value& value,
-                              const Values& arguments) {
-    if (name == "tojson") {
-        const bool given = !arguments.empty() && arguments[0].is_number_integer();
-        return dumped(value, given ? arguments[0].get<int>() : -1);
-    }
-    if (name == "trim") return stripped(text_of(value), arguments, true, true);
-    if (name == "string") return text_of(value);
-    if (name == "safe" || name == "list") return value;
-    if (name == "upper" || name == "lower" || name == "replace") {
-        return text_method(name, text_of(value), arguments);
-    }
-    if (name == "length" || name == "count") return length_of(value);
-    if (name == "default" || name == "d") {
-        const bool also_false = arguments.size() > 1 && is_true(arguments[1]);
-        const bool missing = value.is_discarded() || (also_false && !is_true(value));
-        return missing && !arguments.empty() ? arguments[0] : value;
-    }
-    return list_filter(name, value, arguments);
+const Value* Given::find(std::size_t index, const std::string& name) const {
+    if (index < values.size()) return &values[index];
+    const auto found = named.find(name);
+    return found == named.end() ? nullptr : &found->second;
 }
 
-std::optional<bool> tested(const std::string& name, const Value& value, const Values& arguments) {
+Value Given::at(std::size_t index, const std::string& name) const {
+    const Value* found = find(index, name);
+    return found == nullptr ? undefined() : *found;
+}
+
+std::int64_t Given::integer(std::size_t index, const std::string& name,
+                            std::int64_t otherwise) const {
+    const Value* found = find(index, name);
+    if (found == nullptr || !found->is_number_integer()) return otherwise;
+    return std::clamp<std::int64_t>(found->get<std::int64_t>(), -(std::int64_t{1} << 40),
+                                    std::int64_t{1} << 40);
+}
+
+bool Given::flag(std::size_t index, const std::string& name) const {
+    const Value* found = find(index, name);
+    return found != nullptr && found->is_boolean() && found->get<bool>();
+}
+
+std::optional<std::string> Given::text(std::size_t index, const std::string& name) const {
+    const Value* found = find(index, name);
+    if (found == nullptr || found->is_null() || found->is_discarded()) return std::nullopt;
+    return text_of(*found);
+}
+
+std::optional<bool> tested(const std::string& name, const Value& value, const Given& given) {
     if (name == "defined") return !value.is_discarded();
     if (name == "undefined") return value.is_discarded();
     if (name == "none") return value.is_null();
     if (name == "string") return value.is_string();
-    if (name == "number") return value.is_number();
-    if (name == "integer") return value.is_number_integer();
     if (name == "boolean") return value.is_boolean();
     if (name == "true") return value.is_boolean() && value.get<bool>();
     if (name == "false") return value.is_boolean() && !value.get<bool>();
     if (name == "mapping") return value.is_object();
     if (name == "iterable" || name == "sequence") {
-        return value.is_array() || value.is_object() || value.is_string();
+        return value.is_structured() || value.is_string() || value.is_discarded();
     }
-    const bool compares = name == "equalto" || name == "eq" || name == "==";
-    if (compares && !arguments.empty()) return value == arguments[0];
-    if (name == "in" && !arguments.empty()) {
-        return std::ranges::find(arguments[0], value) != arguments[0].end();
+    if (name == "callable") return false;
+    if (name == "upper" || name == "lower") {
+        const std::string text = text_of(value);
+        return (name == "upper" ? lower(text) : upper(text)) != text &&
+               (name == "upper" ? upper(text) : lower(text)) == text;
     }
+    if (auto holds = number_test(name, value, given)) return holds;
+    return compared_test(name, value, given);
+}
+
+std::optional<Value> called(const std::string& name, const Value& value, const Given& given) {
+    if (value.is_string()) return text_method(name, value.get<std::string>(), given);
+    if (value.is_object()) return object_method(name, value, given);
     return std::nullopt;
 }
 
-std::optional<Value> called(const std::string& name, const Value& value, const Values& arguments) {
-    if (value.is_string()) return text_method(name, value.get<std::string>(), arguments);
-    if (!value.is_object()) return std::nullopt;
-    if (name == "items") return pairs_of(value);
-    if (name == "get" && !arguments.empty()) {
-        const auto found = value.find(text_of(arguments[0]));
-        if (found != value.end()) return *found;
-        return arguments.size() > 1 ? arguments[1] : Value();
-    }
-    Value list = Value::array();
-    for (const auto& [key, item] : value.items()) {
-        if (name == "keys") list.push_back(key);
-        if (name == "values") list.push_back(item);
-    }
-    return name == "keys" || name == "values" ? std::optional(list) : std::nullopt;
+std::optional<Value> function(const std::string& name, const Given& given, const std::string& day) {
+    if (name == "range") return range(given);
+    if (name == "strftime_now") return date_text(text_of(given.at(0, "format")), day);
+    if (name != "namespace" && name != "dict") return std::nullopt;
+    Value object = Value::object();
+    const Value first = given.at(0, "");
+    if (first.is_object()) object = first;
+    for (const auto& [key, value] : given.named) object[key] = value;
+    return object;
 }
 
 }  // namespace model::jinja

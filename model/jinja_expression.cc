@@ -8,6 +8,7 @@
 #include "core/files.h"
 #include "model/jinja_builtins.h"
 #include "model/jinja_operators.h"
+#include "model/jinja_text.h"
 
 namespace model::jinja {
 namespace {
@@ -55,7 +56,7 @@ std::string text_of(const Value& value) {
     if (value.is_discarded()) return "";
     if (value.is_null()) return "None";
     if (value.is_boolean()) return value.get<bool>() ? "True" : "False";
-    return value.dump();
+    return value.is_structured() ? repr(value) : value.dump();
 }
 
 ExpressionParser::ExpressionParser(const Part& part, std::string where)
@@ -100,6 +101,13 @@ Expression ExpressionParser::expression() {
     }
     --depth_;
     return value;
+}
+
+Expression ExpressionParser::tuple() {
+    std::vector<Expression> items{expression()};
+    if (!next().is(Token::Kind::Operator, ",")) return items.front();
+    while (take_operator(",") && begins_operand()) items.push_back(expression());
+    return [items](Environment& env) { return Value(values_of(items, env)); };
 }
 
 Expression ExpressionParser::alternative() {
@@ -190,59 +198,100 @@ Expression ExpressionParser::product() {
         {"*", multiply},
         {"//", [](const Value& a, const Value& b) { return Value(floored(a, b).quotient); }},
         {"/", divide},
-        {"%", [](const Value& a, const Value& b) { return Value(floored(a, b).rest); }},
+        {"%",
+         [](const Value& a, const Value& b) {
+             return a.is_string() ? formatted(a, b) : Value(floored(a, b).rest);
+         }},
     };
-    Expression value = unary();
+    Expression value = power();
     while (true) {
         const auto op =
             std::ranges::find_if(kOps, [&](const auto& row) { return take_operator(row.first); });
         if (op == std::end(kOps)) return value;
-        value = binary(std::move(value), unary(), op->second);
+        value = binary(std::move(value), power(), op->second);
     }
 }
 
-Expression ExpressionParser::unary() {
-    if (!take_operator("-")) return filtered(postfix());
-    if (++depth_ > kDeepest) throw error("an expression of less depth");
+Expression ExpressionParser::power() {
     Expression value = unary();
+    while (take_operator("**")) value = binary(std::move(value), unary(), jinja::power);
+    return value;
+}
+
+// A sign binds more than a filter: -3 | abs is 3.
+Expression ExpressionParser::unary() { return filtered(signed_operand()); }
+
+Expression ExpressionParser::signed_operand() {
+    const bool is_negative = take_operator("-");
+    if (!is_negative && !take_operator("+")) return postfix();
+    if (++depth_ > kDeepest) throw error("an expression of less depth");
+    Expression value = signed_operand();
     --depth_;
-    return [value](Environment& env) { return subtract(0, value(env)); };
+    return [value, is_negative](Environment& env) {
+        return is_negative ? subtract(0, value(env)) : add(0, value(env));
+    };
 }
 
 Expression ExpressionParser::filtered(Expression value) {
     while (true) {
         if (take_name("is")) {
             value = test(std::move(value));
-            continue;
+        } else if (take_operator("|")) {
+            value = one_filter(std::move(value));
+        } else {
+            return value;
         }
-        if (!take_operator("|")) return value;
-        const std::string filter = name();
-        Arguments given;
-        if (take_operator("(")) given = arguments();
-        for (const char* key : {"indent", "attribute"}) {
-            const auto found = given.named.find(key);
-            if (found != given.named.end()) given.values.push_back(found->second);
-        }
-        value = [value, filter, given, where = where_](Environment& env) {
-            env.step();
-            if (auto made = jinja::filtered(filter, value(env), values_of(given.values, env))) {
-                return *made;
-            }
-            throw core::Error::mismatch(where, "", "a known filter", core::printable(filter));
-        };
     }
+}
+
+Expression ExpressionParser::one_filter(Expression value) {
+    const std::string filter = name();
+    Arguments given;
+    if (take_operator("(")) given = arguments();
+    return [value, filter, given, where = where_](Environment& env) {
+        env.step();
+        if (auto made = jinja::filtered(filter, value(env), ExpressionParser::given(given, env))) {
+            return *made;
+        }
+        throw core::Error::mismatch(where, "", "a known filter", core::printable(filter));
+    };
+}
+
+Expression ExpressionParser::filters() {
+    return filtered([](Environment& env) { return *env.find(std::string(kFilteredName)); });
+}
+
+Expression ExpressionParser::first_filter() {
+    return filtered(
+        one_filter([](Environment& env) { return *env.find(std::string(kFilteredName)); }));
 }
 
 Expression ExpressionParser::test(Expression value) {
     const bool denies = take_name("not");
     const std::string test = name();
     Arguments given;
-    if (take_operator("(")) given = arguments();
+    if (take_operator("(")) {
+        given = arguments();
+    } else if (begins_operand()) {  // "is divisibleby 2"
+        if (++depth_ > kDeepest) throw error("an expression of less depth");
+        given.values.push_back(postfix());
+        --depth_;
+    }
     return [value, test, given, denies, where = where_](Environment& env) {
-        const auto holds = tested(test, value(env), values_of(given.values, env));
+        const auto holds = tested(test, value(env), ExpressionParser::given(given, env));
         if (holds) return Value(*holds != denies);
         throw core::Error::mismatch(where, "", "a known test", core::printable(test));
     };
+}
+
+bool ExpressionParser::begins_operand() const {
+    const Token& token = next();
+    if (token.kind == Token::Kind::Operator) {
+        return token.text == "(" || token.text == "[" || token.text == "{";
+    }
+    constexpr std::string_view kWords = " if else and or not is in ";
+    return token.kind == Token::Kind::String || token.kind == Token::Kind::Number ||
+           (token.kind == Token::Kind::Name && kWords.find(" " + token.text + " ") == kWords.npos);
 }
 
 Expression ExpressionParser::postfix() {
@@ -291,7 +340,7 @@ Expression ExpressionParser::method(Expression value, const std::string& name) {
     return [value, name, given, where = where_](Environment& env) {
         env.step();
         const Value of = value(env);
-        if (auto result = called(name, of, values_of(given.values, env))) return *result;
+        if (auto result = called(name, of, ExpressionParser::given(given, env))) return *result;
         throw core::Error::mismatch(where, name, "a method of " + std::string(of.type_name()),
                                     "none of this name");
     };
@@ -312,6 +361,20 @@ ExpressionParser::Arguments ExpressionParser::arguments() {
         if (!take_operator(",") && !next().is(Token::Kind::Operator, ")")) throw error(", or )");
     }
     return given;
+}
+
+Given ExpressionParser::given(const Arguments& arguments, Environment& env) {
+    Given given;
+    given.values = values_of(arguments.values, env);
+    for (const auto& [key, value] : arguments.named) given.named[key] = value(env);
+    return given;
+}
+
+Expression ExpressionParser::parenthesis() {
+    if (take_operator(")")) return [](Environment&) { return Value(Value::array()); };
+    Expression value = tuple();
+    expect_operator(")");
+    return value;
 }
 
 Expression ExpressionParser::list(std::string_view closing) {
@@ -345,17 +408,17 @@ Expression ExpressionParser::primary() {
     const auto constant = [](Value value) {
         return Expression([value = std::move(value)](Environment&) { return value; });
     };
-    if (token.kind == Token::Kind::String) return constant(token.text);
+    if (token.kind == Token::Kind::String) {
+        std::string text = token.text;  // neighbours are one text
+        while (next().kind == Token::Kind::String) text += tokens_[at_++].text;
+        return constant(text);
+    }
     if (token.kind == Token::Kind::Number) {
         const Value number = Value::parse(token.text, nullptr, false);
         if (!number.is_number()) throw error("a number, not " + token.text);
         return constant(number);
     }
-    if (token.is(Token::Kind::Operator, "(")) {
-        Expression value = expression();
-        expect_operator(")");
-        return value;
-    }
+    if (token.is(Token::Kind::Operator, "(")) return parenthesis();
     if (token.is(Token::Kind::Operator, "[")) return list("]");
     if (token.is(Token::Kind::Operator, "{")) return dictionary();
     if (token.kind == Token::Kind::Operator) throw error("an expression, not " + token.text);
@@ -369,23 +432,19 @@ Expression ExpressionParser::primary() {
     };
 }
 
-// namespace(...), raise_exception(text), range(n), or a macro.
+// A macro, raise_exception(text) or a function of Jinja's.
 Expression ExpressionParser::call(const std::string& name) {
-    const Arguments given = arguments();
-    return [name, given, where = where_](Environment& env) -> Value {
+    const Arguments arguments = this->arguments();
+    return [name, arguments, where = where_](Environment& env) -> Value {
         env.step();
-        const std::vector<Value> values = values_of(given.values, env);
-        if (name == "namespace" || name == "dict") {
-            Value object = Value::object();
-            for (const auto& [key, value] : given.named) object[key] = value(env);
-            return object;
-        }
+        const Given given = ExpressionParser::given(arguments, env);
         if (name == "raise_exception") {
             throw core::Error::mismatch(where, "", "a conversation it takes",
-                                        values.empty() ? "" : core::printable(text_of(values[0])));
+                                        core::printable(text_of(given.at(0, "message"))));
         }
         const auto macro = env.macros.find(name);
-        if (macro != env.macros.end()) return macro->second(env, values);
+        if (macro != env.macros.end()) return macro->second(env, given);
+        if (auto made = function(name, given, env.day)) return *made;
         throw core::Error::mismatch(where, "", "a known function", core::printable(name));
     };
 }

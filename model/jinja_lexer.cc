@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
+#include <cstdint>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "model/utf8.h"
 
 namespace model::jinja {
 namespace {
@@ -98,13 +101,13 @@ private:
 
     bool closes(std::string_view end) {
         at_ = std::min(text_.find_first_not_of(kSpace, at_), text_.size());
-        const bool dash = at_ < text_.size() && text_[at_] == '-';
-        if (text_.substr(std::min(at_ + (dash ? 1 : 0), text_.size())).starts_with(end)) {
-            if (dash) strips_ = '-';
-            at_ += end.size() + (dash ? 1 : 0);
-            return true;
-        }
-        return false;
+        const char sign = at_ < text_.size() ? text_[at_] : ' ';
+        const std::size_t extra = sign == '-' || sign == '+' ? 1 : 0;
+        if (!text_.substr(std::min(at_ + extra, text_.size())).starts_with(end)) return false;
+        if (sign == '-') strips_ = '-';
+        if (sign == '+') strips_ = ' ';
+        at_ += end.size() + extra;
+        return true;
     }
 
     Token token(std::size_t open) {
@@ -140,19 +143,43 @@ private:
         const std::size_t first = at_++;
         Token token{Token::Kind::String, {}};
         for (; at_ < text_.size() && text_[at_] != quote; ++at_) {
-            const bool escaped = text_[at_] == '\\' && at_ + 1 < text_.size();
-            token.text.push_back(escaped ? unescaped(text_[++at_]) : text_[at_]);
+            const bool is_escaped = text_[at_] == '\\' && at_ + 1 < text_.size();
+            if (is_escaped) {
+                ++at_;
+                unescape(token.text);
+            } else {
+                token.text.push_back(text_[at_]);
+            }
         }
         if (at_ == text_.size()) throw error(first, "the end of a string", "that of the template");
         ++at_;
         return token;
     }
 
-    static char unescaped(char c) {
-        constexpr std::string_view kNames = "ntrfvb0";
-        constexpr std::string_view kValues{"\n\t\r\f\v\b\0", 7};
+    // As Python reads it: \n, \x41, \u2581; what is no escape keeps its backslash.
+    void unescape(std::string& out) {
+        constexpr std::string_view kNames = "ntrfvba0\\'\"";
+        constexpr std::string_view kValues{"\n\t\r\f\v\b\a\0\\'\"", 11};
+        const char c = text_[at_];
         const std::size_t found = kNames.find(c);
-        return found == kNames.npos ? c : kValues[found];
+        if (found != kNames.npos) {
+            out.push_back(kValues[found]);
+            return;
+        }
+        const std::size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
+        const std::string_view number = text_.substr(at_ + 1, digits);
+        std::uint32_t code = 0;
+        const auto [end, error] =
+            std::from_chars(number.data(), number.data() + number.size(), code, 16);
+        const bool is_code = digits > 0 && number.size() == digits && error == std::errc() &&
+                             end == number.data() + digits && code <= 0x10ffff &&
+                             (code < 0xd800 || code > 0xdfff);
+        if (!is_code) {
+            out.append({'\\', c});
+            return;
+        }
+        append_utf8(out, static_cast<char32_t>(code));
+        at_ += digits;
     }
 
     std::string_view text_;

@@ -1,8 +1,11 @@
 #include "model/jinja_operators.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
+#include "core/files.h"
+#include "model/jinja_text.h"
 
 namespace model::jinja {
 namespace {
@@ -71,6 +74,35 @@ Value divide(const Value& a, const Value& b) {
     return a.get<double>() / b.get<double>();
 }
 
+Value power(const Value& a, const Value& b) {
+    require_numbers(a, b);
+    const double result = std::pow(a.get<double>(), b.get<double>());
+    const bool whole = is_int(a, b) && b.get<std::int64_t>() >= 0 && std::abs(result) < 1e15;
+    return whole ? Value(static_cast<std::int64_t>(result)) : Value(result);
+}
+
+Value formatted(const Value& text, const Value& values) {
+    const auto format = text.get<std::string>();
+    const Value list = values.is_array() ? values : Value::array({values});
+    std::string out;
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < format.size(); ++i) {
+        const char kind = format[i] == '%' && i + 1 < format.size() ? format[i + 1] : '\0';
+        if (format[i] != '%') {
+            out += format[i];
+            continue;
+        }
+        const bool is_known = kind == '%' || ((kind == 's' || kind == 'd') && next < list.size());
+        if (!is_known) {
+            throw core::Error::mismatch("an operator", "%", "%s or %d for every value",
+                                        core::printable(format));
+        }
+        out += kind == '%' ? "%" : text_of(list[next++]);
+        ++i;
+    }
+    return out;
+}
+
 Floored floored(const Value& a, const Value& b) {
     if (!is_int(a, b) || b.get<std::int64_t>() == 0) throw not_numbers(a, b);
     const std::int64_t divisor = b.get<std::int64_t>();
@@ -92,6 +124,10 @@ bool compared(const std::string& op, const Value& a, const Value& b) {
 }
 
 Value item_of(const Value& value, const Value& key) {
+    if (value.is_discarded()) {
+        throw core::Error::mismatch("an expression", core::printable(text_of(key)),
+                                    "a value that has it", "an undefined one");
+    }
     if (value.is_object() && key.is_string()) {
         const auto found = value.find(key.get<std::string>());
         return found == value.end() ? undefined() : *found;
@@ -99,18 +135,25 @@ Value item_of(const Value& value, const Value& key) {
     const bool list = value.is_array() || value.is_string();
     if (!list || !key.is_number_integer()) return undefined();
     const std::string text = value.is_string() ? value.get<std::string>() : "";
-    const auto size = static_cast<std::int64_t>(value.is_string() ? text.size() : value.size());
+    const std::vector<std::string_view> characters = characters_of(text);
+    const auto size =
+        static_cast<std::int64_t>(value.is_string() ? characters.size() : value.size());
     std::int64_t index = key.get<std::int64_t>();
     if (index < 0) index += size;
     if (index < 0 || index >= size) return undefined();
     const auto at = static_cast<std::size_t>(index);
-    return value.is_string() ? Value(std::string(1, text[at])) : value[at];
+    return value.is_string() ? Value(std::string(characters[at])) : value[at];
 }
 
-// value[first:last:step] of a list or text.
 Value slice_of(const Value& value, const std::array<Value, 3>& range) {
+    if (!value.is_array() && !value.is_string()) {
+        throw core::Error::mismatch("an expression", "[:]", "a list or a text",
+                                    core::printable(text_of(value).substr(0, 40)));
+    }
     const std::string text = value.is_string() ? value.get<std::string>() : "";
-    const auto size = static_cast<std::int64_t>(value.is_string() ? text.size() : value.size());
+    const std::vector<std::string_view> characters = characters_of(text);
+    const auto size =
+        static_cast<std::int64_t>(value.is_string() ? characters.size() : value.size());
     const std::int64_t step = range[2].is_number_integer() ? range[2].get<std::int64_t>() : 1;
     const bool back = step < 0;
     const auto place = [&](const Value& given, std::int64_t otherwise) {
@@ -125,7 +168,7 @@ Value slice_of(const Value& value, const std::array<Value, 3>& range) {
     std::string cut;
     for (; step != 0 && (back ? at > end : at < end); at += step) {
         if (value.is_string()) {
-            cut.push_back(text[static_cast<std::size_t>(at)]);
+            cut += characters[static_cast<std::size_t>(at)];
         } else {
             list.push_back(value[static_cast<std::size_t>(at)]);
         }

@@ -5,12 +5,13 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "core/files.h"
 
 namespace model {
 namespace {
 
 std::string rendered(std::string_view text) {
-    static const nlohmann::json kVariables = nlohmann::json::parse(R"({
+    static const auto kVariables = nlohmann::ordered_json::parse(R"({
         "messages": [{"role": "system", "content": "Be kind."},
                      {"role": "user", "content": " Who? "}],
         "bos_token": "<s>", "add_generation_prompt": true, "pairs": {"a": 1, "b": "x"}})");
@@ -59,6 +60,36 @@ TEST(Jinja, renders_as_the_library_does) {
     }
 }
 
+TEST(Jinja, renders_every_construct_of_chat_templates_as_the_library_does) {
+    // tests/data/jinja/make_expected.py lists them and asks jinja2, set up as transformers does.
+    const auto data = nlohmann::ordered_json::parse(
+        core::read_text(TESSERA_SOURCE_DIR "/tests/data/jinja/expected.json"));
+    nlohmann::ordered_json variables = data.at("variables");
+    variables["strftime_now"] = data.at("day");
+    ASSERT_GT(data.at("cases").size(), 60u);
+    for (const auto& entry : data.at("cases")) {
+        const auto text = entry.at(0).get<std::string>();
+        try {
+            EXPECT_EQ(render_jinja(text, variables, "t"), entry.at(1)) << text;
+        } catch (const core::Error& error) {
+            ADD_FAILURE() << text << "\n" << error.what();
+        }
+    }
+}
+
+TEST(Jinja, the_date_is_given_or_that_of_llama_3) {
+    // Today's would make another prompt of the same command every day.
+    EXPECT_EQ(rendered("{{ strftime_now is defined }} {{ strftime_now('%d %b %Y') }}"),
+              "False 26 Jul 2024");
+    const auto on = [](const char* day) {
+        return render_jinja("{{ strftime_now('%a') }}", {{"strftime_now", day}}, "t");
+    };
+    EXPECT_EQ(on("2026-02-28"), "Sat");
+    for (const char* day : {"2026-02-30", "today", "2026-2", "2026-01-01x"}) {
+        EXPECT_THROW(on(day), core::Error) << day;
+    }
+}
+
 TEST(Jinja, renders_a_published_template) {
     // mistralai/Mixtral-8x7B-Instruct-v0.1: a system text goes into the first turn.
     EXPECT_EQ(rendered("{%- if messages[0]['role'] == 'system' %}\n"
@@ -84,6 +115,15 @@ TEST(Jinja, says_what_it_does_not_understand_and_where) {
     // Templates come with models: a wrong one is an answer, not a crash or a hang.
     const Example examples[] = {
         {"a\n{{ raise_exception('no tools') }}", "t:2: expected a conversation it takes, got no"},
+        {"{{ nothing.of.it }}", "expected a value that has it, got an undefined one"},
+        {"{{ nothing[1:] }}{{ 5[1:] }}", "expected a list or a text"},
+        {"a\xff", "byte 1: expected UTF-8"},
+        {"{% set a, b = [1] %}", "expected 2 values to unpack"},
+        {"{{ range(1000000) }}", "at most 100000 numbers"},
+        {"{% break %}", "got break"},
+        {"{{ 'x' | replace('', 'yyyyyyyyyyyyyyyy') | map('wordwrap') | list }}", "known filter"},
+        {"{{ [1] | select('wordwrap') | list }}", "a known test, got wordwrap"},
+        {"{{ '%d %d' % 1 }}", "%s or %d for every value"},
         {"{{ 'x' | wordwrap }}", "t:1: expected a known filter, got wordwrap"},
         {"{{ now() }}", "t:1: expected a known function, got now"},
         {"{% include 'x' %}", "got include"},

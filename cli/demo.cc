@@ -179,6 +179,10 @@ void add_behaviour(CLI::App& verb, DemoOptions& options) {
                     "1: a context is put before its prompt and both in the model's chat "
                     "template, 0: the context alone is continued")
         ->check(CLI::IsMember({0, 1}));
+    verb.add_option("--date", options.date,
+                    "With --instruct 1: the day for templates that ask for it; default: their "
+                    "own, never today's")
+        ->type_name("YYYY-MM-DD");
     verb.add_option("--sampling_params", options.sampling_params,
                     R"({"temperature": 0, "top_p": 0.08})")
         ->type_name("JSON");

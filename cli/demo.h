@@ -22,6 +22,7 @@ struct DemoOptions {
     std::string mode = "batch-1";
     std::string input_prompts;
     std::optional<int> instruct;      // absent: as 1, without a chat template
+    std::string date;                 // empty: none
     std::int64_t repeat_batches = 0;  // these five: 0 is the mode's
     std::int64_t max_seq_len = 0;
     std::int64_t batch_size = 0;

@@ -83,9 +83,9 @@ TokenRows encoded(const std::vector<std::string>& texts, const DemoOptions& opti
                   const Demo& demo, const model::Tokenizer& tokenizer,
                   const model::Config& config) {
     // model_config.py, encode_prompt: where there is no template the text itself is encoded.
-    const auto chat = options.instruct == 1
-                          ? model::ChatTemplate::find(tokenizer, options.model.model)
-                          : std::nullopt;
+    auto chat = options.instruct == 1 ? model::ChatTemplate::find(tokenizer, options.model.model)
+                                      : std::nullopt;
+    if (chat && !options.date.empty()) chat->set_day(options.date);
     TokenRows prompts = encode_prompts(texts, demo.users(), tokenizer, config, options.model.model,
                                        chat ? &*chat : nullptr);
     clip(prompts, demo, config);
@@ -223,7 +223,10 @@ DemoResult estimate_demo(const DemoOptions& options, const Demo& demo, const Wor
     model::Deployment deployment(setup.config, setup.precision, setup.group(),
                                  deployment_options(demo.model, setup, demo.model.context));
     deployment.require_room(prompt, generated);
-    TimesQuestion question{.prompt = prompt, .generated = generated};
+    TimesQuestion question{
+        .prompt = prompt,
+        .generated = generated,
+        .wanted = model::wanted_of(demo.sampling, -1, deployment.mesh().chip_count())};
     if (options.disable_trace) question.trace = "off";
     for (const auto& [token, iteration] : kNamed) {
         if (iteration < generated) question.steps.push_back(iteration);

@@ -15,6 +15,7 @@ model::EstimateOptions estimate_options(const ModelOptions& options, const Setup
     run.trace = question.trace == "on" ? Run::Trace::On : Run::Trace::Off;
     if (question.sampling == "host") run.sampling = Run::Sampling::Host;
     if (question.sampling == "device") run.sampling = Run::Sampling::Device;
+    run.wanted = question.wanted;
     run.groups = options.dp;
     run.traced_prefills = setup.trace_defaults.prefill_lengths(
         setup.base_model, model::device_name(setup.group()).value_or(""), setup.device.release);
@@ -36,7 +37,7 @@ EstimatedTimes estimated_times(model::Deployment& deployment, const ModelOptions
                                const TimesQuestion& question) {
     const model::EstimateOptions run = estimate_options(options, setup, world, question);
     const model::Estimate whole = fitting(deployment, run);
-    EstimatedTimes times{whole.time_to_first_token, whole.decode_step, {}};
+    EstimatedTimes times{whole.time_to_first_token, whole.decode_step, {}, whole.sampler};
     for (const std::int64_t step : question.steps) {
         model::EstimateOptions at = run;
         at.isl += step;

@@ -32,6 +32,7 @@ struct RunOptions {
     bool clip = false;
     bool prefix_caching = false;
     bool instruct = false;
+    std::string date;  // empty: none
 };
 
 using Clock = std::chrono::steady_clock;
@@ -82,6 +83,7 @@ private:
 struct Simulated {
     core::Picoseconds time_to_first_token{};
     core::Picoseconds decode_step{};
+    std::optional<model::SampledOn> sampler = {};  // none: tokens are taken in no time
 
     double rate() const {
         return decode_step.count() > 0 ? 1.0 / core::to_seconds(decode_step) : 0.0;
@@ -92,13 +94,19 @@ Simulated simulated(const RunOptions& options, const World& world, const Setup& 
                     const Fleet& fleet, const TokenRows& prompts,
                     const model::GenerateReport& report) {
     if (options.sampling_place.empty()) return {report.time_to_first_token, report.decode_step};
+    const std::int64_t chips = fleet.deployments.front()->mesh().chip_count();
     TimesQuestion question{.prompt = longest(prompts),
                            .generated = std::max<std::int64_t>(1, report.decode_steps),
                            .sampling = options.sampling_place,
+                           .wanted = model::wanted_of(options.sampling, options.logprobs, chips),
                            .trace = options.trace};
     const EstimatedTimes times =
         estimated_times(*fleet.deployments.front(), options.model, setup, world, question);
-    return {times.time_to_first_token, times.decode_step};
+    return {times.time_to_first_token, times.decode_step, times.sampler};
+}
+
+const char* name_of(model::SampledOn sampler) {
+    return sampler == model::SampledOn::Host ? "host" : "device";
 }
 
 struct HostTimes {
@@ -140,6 +148,7 @@ void print_document(const RunOptions& options, const World& world, const TokenRo
                              {"decode_step_ms", core::to_ms(times.decode_step)},
                              {"tokens_per_second_per_user", times.rate()},
                              {"accuracy", "extrapolated"}};
+    if (times.sampler) document["simulated"]["sampling"] = name_of(*times.sampler);
     document["host"] = {{"seconds", host.seconds}, {"tokens_per_second", host.tokens_per_second}};
     document["digest"] = fleet.digest();
     document["memory"] = memory_json(plan, fleet.chips());
@@ -157,7 +166,10 @@ void print_summary(const std::vector<std::string>& texts, const dispatch::Memory
     fmt::print("\n{}", memory_text(plan, fleet.chips()));
     fmt::print("Simulated (extrapolated)\n");
     fmt::print("  {:<28}{}\n", "time to first token", core::to_text(times.time_to_first_token));
-    fmt::print("  {:<28}{:.1f}\n", "tokens per second per user", times.rate());
+    if (times.rate() > 0) {
+        fmt::print("  {:<28}{:.1f}\n", "tokens per second per user", times.rate());
+    }
+    if (times.sampler) fmt::print("  {:<28}{}\n", "tokens chosen on the", name_of(*times.sampler));
     fmt::print("Host\n  {:<28}{:.1f} ({:.2f} s)\n", "tokens per second", host.tokens_per_second,
                host.seconds);
 }
@@ -190,6 +202,7 @@ std::optional<model::ChatTemplate> chat_of(const RunOptions& options,
                                            const model::Tokenizer& tokenizer) {
     if (!options.instruct) return std::nullopt;
     auto chat = model::ChatTemplate::find(tokenizer, options.model.model);
+    if (chat && !options.date.empty()) chat->set_day(options.date);
     if (chat) return chat;
     throw core::Error::mismatch(
         "--instruct", core::printable(options.model.model),
@@ -284,13 +297,19 @@ Verb make_run(CLI::App& app, const World& world) {
     verb->add_option("--trace", options->trace, "on or off")
         ->capture_default_str()
         ->check(CLI::IsMember({"on", "off"}));
-    verb->add_option("--sampling", options->sampling_place,
-                     "host or device: simulated times as sim's, with choosing the tokens in them")
+    verb->add_option(
+            "--sampling", options->sampling_place,
+            "host or device (what it cannot do stays the host's): simulated times as sim's, "
+            "with choosing the tokens in them")
         ->check(CLI::IsMember({"host", "device"}));
     verb->add_flag("--prefix-caching", options->prefix_caching,
                    "Users whose prompts begin alike share the cached blocks (needs --block-size)");
     verb->add_flag("--instruct", options->instruct,
                    "Put the prompt as a user's turn in the model's chat template");
+    verb->add_option("--date", options->date,
+                     "With --instruct: the day for templates that ask for it; default: their own, "
+                     "never today's")
+        ->type_name("YYYY-MM-DD");
     verb->add_flag("--clip", options->clip, "Keep the end of a prompt that does not fit");
     verb->footer(
         "Example: tessera run models/tiny-shakespeare --mesh t3k --prompt \"ROMEO:\" "

@@ -242,10 +242,11 @@ private:
 
     void choose_sampler() {
         using Sampling = EstimateOptions::Sampling;
-        result_.sampler = usual_sampler(deployment_);
+        result_.sampler = usual_sampler(deployment_, options_.wanted);
+        const bool is_able = options_.wanted != Wanted::MoreThanDevice;
         if (options_.sampling == Sampling::Host) result_.sampler = SampledOn::Host;
-        if (options_.sampling == Sampling::Device) result_.sampler = SampledOn::Device;
-        sampling_ = sampling_time(deployment_, result_.sampler, options_.host);
+        if (options_.sampling == Sampling::Device && is_able) result_.sampler = SampledOn::Device;
+        sampling_ = sampling_time(deployment_, result_.sampler, options_.host, options_.wanted);
         for (const auto& [part, time] : sampling_.host) {
             result_.host[part] = time * options_.groups;
         }

@@ -26,8 +26,9 @@ struct EstimateOptions {
     /// Two: the host reads tokens sampled on the device while the next step runs.
     enum class Queues { One, Two } queues = Queues::One;
     enum class Sampling { Usual, Host, Device } sampling = Sampling::Usual;
-    std::int64_t groups = 1;        // data-parallel, alike; one host serves them
-    std::int64_t active_users = 0;  // of the batch; the others' slots are idle; 0: all
+    Wanted wanted = Wanted::Likeliest;  // more than the device has is the host's at any rate
+    std::int64_t groups = 1;            // data-parallel, alike; one host serves them
+    std::int64_t active_users = 0;      // of the batch; the others' slots are idle; 0: all
     std::vector<std::int64_t> traced_prefills{};  // padded lengths whose prefill is replayed
     /// Usual: all users in one program where the release does so. Servers take one by one.
     enum class Prefill { Usual, OneByOne } prefill = Prefill::Usual;

@@ -42,10 +42,18 @@ constexpr std::array kLayer{
     Row{"feed_forward.w1.weight", "mlp.gate_proj.weight"},
     Row{"feed_forward.w3.weight", "mlp.up_proj.weight"},
     Row{"feed_forward.w2.weight", "mlp.down_proj.weight", Along::Columns},
+    Row{"feed_forward.gate.weight", "block_sparse_moe.gate.weight", Along::Same},
     Row{"attention_norm.weight", "input_layernorm.weight", Along::Same},
     Row{"ffn_norm.weight", "post_attention_layernorm.weight", Along::Same},
 };
+// Of one expert, "feed_forward.experts.N." before it (mistralai/mistral-inference: moe.py).
+constexpr std::array kExpert{
+    Row{"w1.weight", "w1.weight"},
+    Row{"w2.weight", "w2.weight", Along::Columns},
+    Row{"w3.weight", "w3.weight"},
+};
 constexpr std::string_view kLayers = "layers.";
+constexpr std::string_view kExperts = "feed_forward.experts.";
 
 /// The frequencies are computed from the config.
 bool is_rope_table(std::string_view name) { return name.ends_with("rope.freqs"); }
@@ -62,17 +70,32 @@ struct Named {
     std::string name;  // in Hugging Face's spelling
 };
 
+/// The "3." of "3.rest", taken off `name`; empty when it begins with no number.
+std::string_view take_number(std::string_view& name) {
+    const std::size_t dot = name.find('.');
+    if (dot == 0 || dot == name.npos || name.find_first_not_of("0123456789") != dot) return {};
+    const std::string_view number = name.substr(0, dot + 1);
+    name.remove_prefix(dot + 1);
+    return number;
+}
+
 /// "layers.3.attention.wq.weight" -> its row and "model.layers.3.self_attn.q_proj.weight".
 Named named(std::string_view name) {
     if (const Row* row = find_row(kNetwork, name)) return {row, std::string(row->hugging_face)};
     if (!name.starts_with(kLayers)) return {};
-    const std::string_view rest = name.substr(kLayers.size());
-    const std::size_t dot = rest.find('.');
-    if (dot == 0 || dot == rest.npos || rest.find_first_not_of("0123456789") != dot) return {};
-    const Row* row = find_row(kLayer, rest.substr(dot + 1));
+    name.remove_prefix(kLayers.size());
+    const std::string_view layer = take_number(name);
+    if (layer.empty()) return {};
+    std::string prefix = "model.layers." + std::string(layer);
+    const Row* row = find_row(kLayer, name);
+    if (name.starts_with(kExperts)) {
+        name.remove_prefix(kExperts.size());
+        const std::string_view expert = take_number(name);
+        row = expert.empty() ? nullptr : find_row(kExpert, name);
+        prefix.append("block_sparse_moe.experts.").append(expert);
+    }
     if (row == nullptr) return {};
-    return {row, "model.layers." + std::string(rest.substr(0, dot + 1)) +
-                     std::string(row->hugging_face)};
+    return {row, prefix.append(row->hugging_face)};
 }
 
 class Assembly {
@@ -193,6 +216,8 @@ std::vector<std::filesystem::path> meta_files(const std::filesystem::path& folde
     std::sort(layers.begin(), layers.end());
     if (!layers.empty()) return layers;
     std::vector<std::filesystem::path> files;
+    const std::filesystem::path whole = folder / "consolidated.safetensors";
+    if (shards.empty() && std::filesystem::exists(whole, ignored)) return {whole};
     for (const auto& [number, path] : shards) {
         if (number != files.size()) {
             throw Error::mismatch(core::printable(folder.string()), "consolidated.*.pth",
@@ -205,8 +230,9 @@ std::vector<std::filesystem::path> meta_files(const std::filesystem::path& folde
     return files;
 }
 
-bool are_whole_layers(std::span<const std::filesystem::path> files) {
-    return !files.empty() && is_layers_file(files.front().filename().string());
+bool are_whole_tensors(std::span<const TensorTable> files) {
+    return std::count_if(files.begin(), files.end(),
+                         [](const TensorTable& file) { return file.contains("norm.weight"); }) == 1;
 }
 
 TensorTable joined(std::vector<TensorTable> files, std::string_view where) {
@@ -232,8 +258,9 @@ TensorTable meta_tensors(std::span<const TensorTable> shards, std::int64_t head_
             const Named known = named(name);
             if (known.row == nullptr) {
                 throw Error::mismatch(where, core::printable(name),
-                                      "a tensor of a Llama in Meta's layout", "an unknown name")
-                    .hint("only text models of dense layers are read from .pth files");
+                                      "a tensor of a Llama, Mistral or Mixtral in Meta's layout",
+                                      "an unknown name")
+                    .hint("a Hugging Face folder of the same model may work");
             }
             if (tensors.contains(known.name)) continue;
             tensors.emplace(known.name, assembly.whole(name, *known.row));

@@ -1,9 +1,10 @@
-// Checkpoints in Meta's layout: consolidated.00.pth ... beside a params.json, or the layers_*.pth
-// that tt_transformers repacks them into. Tensors get their Hugging Face names and order of rows,
-// in views over all shards: nothing is copied or written.
-// Invariant: a tensor has the same dtype and shape in every shard, and norms the same values.
-// Rules: tenstorrent/tt-metal: models/tt_transformers/tt/load_checkpoints.py; axes by tensor from
-// meta-llama/llama-models: models/llama3/model.py (ColumnParallelLinear, RowParallelLinear).
+// Checkpoints in Meta's layout: consolidated.00.pth ... beside a params.json, Mistral's
+// consolidated.safetensors, or the layers_*.pth that tt_transformers repacks them into. Tensors get
+// their Hugging Face names and order of rows, in views over all shards: nothing is copied or
+// written. Invariant: a tensor has the same dtype and shape in every shard, and norms the same
+// values. Rules: tenstorrent/tt-metal: models/tt_transformers/tt/load_checkpoints.py; axes by
+// tensor from meta-llama/llama-models: models/llama3/model.py (ColumnParallelLinear,
+// RowParallelLinear).
 #pragma once
 
 #include <cstdint>
@@ -16,12 +17,14 @@
 
 namespace model {
 
-/// consolidated.00.pth ... in their order, or layers_*.pth; empty when the folder has neither.
+/// consolidated.00.pth ... in their order, layers_*.pth or consolidated.safetensors; empty when the
+/// folder has none.
 /// Throws core::Error when a number is missing.
 std::vector<std::filesystem::path> meta_files(const std::filesystem::path& folder);
 
-/// Whether the files hold whole tensors each (layers_*.pth) instead of a part of every one.
-bool are_whole_layers(std::span<const std::filesystem::path> files);
+/// Whether the files hold whole tensors each (layers_*.pth) instead of a part of every one: then
+/// the last norm is in one of them alone.
+bool are_whole_tensors(std::span<const TensorTable> files);
 
 /// The tensors of all files under one roof; throws core::Error when two have one of a name.
 TensorTable joined(std::vector<TensorTable> files, std::string_view where);

@@ -18,15 +18,15 @@ using namespace config_reader;
 constexpr core::JsonLimits kLimits{core::Bytes{4 * 1024 * 1024}, 32};
 
 /// What these say would change what is computed.
-constexpr std::array<std::string_view, 6> kRefused{
-    "moe", "quantization_args", "lora_args", "vision_chunk_size", "vision_model", "vision_encoder"};
+constexpr std::array<std::string_view, 5> kRefused{
+    "quantization_args", "lora_args", "vision_chunk_size", "vision_model", "vision_encoder"};
 
 void refuse_unknown_parts(const JsonObject& params) {
     for (const std::string_view key : kRefused) {
         const nlohmann::json* value = params.find(key);
         const bool is_off = value == nullptr || (value->is_number() && value->get<double>() <= 0);
         if (is_off) continue;
-        throw params.unexpected(key, "nothing: only dense text models are read from params.json")
+        throw params.unexpected(key, "nothing: only plain text models are read from params.json")
             .hint("a Hugging Face folder of the same model may work");
     }
 }
@@ -59,6 +59,17 @@ std::int64_t vocabulary(const JsonObject& params,
     return *found;
 }
 
+/// Mistral gives the width of the feed-forward; Meta lets it follow from dim.
+bool is_mistral(const JsonObject& params) {
+    return params.has("hidden_dim") || params.has("sliding_window");
+}
+
+/// Mistral's default is that of src/mistral_inference/transformer.py: large without a window.
+double rope_theta(const JsonObject& params) {
+    const bool is_large = is_mistral(params) && !params.has("sliding_window");
+    return params.optional_number("rope_theta", 1, kMaxTheta).value_or(is_large ? 1e6 : 1e4);
+}
+
 /// Tokens the network was trained for; params.json does not say. Llama 3.1 scales its rope; the
 /// others have a base of their own: Code Llama 1e6, Llama 3 5e5, Llama 2 1e4.
 std::int64_t context(const JsonObject& params, double theta) {
@@ -66,7 +77,7 @@ std::int64_t context(const JsonObject& params, double theta) {
         return *given;
     }
     if (params.optional_boolean("use_scaled_rope").value_or(false)) return 131072;
-    if (params.has("hidden_dim")) return 32768;  // Mistral
+    if (is_mistral(params)) return 32768;
     if (theta >= 1e6) return 16384;
     return theta >= 5e5 ? 8192 : 4096;
 }
@@ -82,15 +93,24 @@ nlohmann::json scaled_rope(std::int64_t dim) {
             {"original_max_position_embeddings", 8192}};
 }
 
-/// models/llama3/tokenizer.py (end of text, of message, of turn); SentencePiece's of Llama 1 and 2.
+/// models/llama3/tokenizer.py (end of text, of message, of turn); SentencePiece's of Llama 1 and 2
+/// and of Mistral, whose later vocabularies kept them (config.json of v0.3, Nemo and Small).
 void add_tokens(nlohmann::json& config, std::int64_t vocab) {
     if (vocab == 128256) {
         config["bos_token_id"] = 128000;
         config["eos_token_id"] = {128001, 128008, 128009};
-    } else if (vocab == 32000) {
+    } else if (vocab == 32000 || vocab == 32768 || vocab == 131072) {
         config["bos_token_id"] = 1;
         config["eos_token_id"] = 2;
     }
+}
+
+/// MoeArgs of mistralai/mistral-inference: src/mistral_inference/moe.py.
+void add_experts(const JsonObject& moe, nlohmann::json& config) {
+    const std::int64_t experts = moe.integer("num_experts", 1, kMaxExperts);
+    config["architectures"] = {"MixtralForCausalLM"};
+    config["num_local_experts"] = experts;
+    config["num_experts_per_tok"] = moe.integer("num_experts_per_tok", 1, experts);
 }
 
 }  // namespace
@@ -128,11 +148,11 @@ std::string meta_config(std::string_view text, std::string_view where,
         throw params.unexpected("n_kv_heads",
                                 "a divisor of n_heads (" + std::to_string(heads) + ")");
     }
-    const double theta = params.optional_number("rope_theta", 1, kMaxTheta).value_or(10000);
+    const double theta = rope_theta(params);
     const std::int64_t vocab_size = vocabulary(params, vocab);
     const auto window = params.optional_integer("sliding_window", 1, kMaxPositions);
     nlohmann::json config{
-        {"architectures", {window ? "MistralForCausalLM" : "LlamaForCausalLM"}},
+        {"architectures", {is_mistral(params) ? "MistralForCausalLM" : "LlamaForCausalLM"}},
         {"hidden_size", dim},
         {"intermediate_size", hidden_dim(params, dim)},
         {"num_hidden_layers", params.integer("n_layers", 1, kMaxLayers)},
@@ -146,10 +166,12 @@ std::string meta_config(std::string_view text, std::string_view where,
         {"tie_word_embeddings", false},
         {"torch_dtype", "bfloat16"},
     };
-    if (window) config["sliding_window"] = *window;
+    // Left out, MistralConfig's default would count.
+    if (is_mistral(params)) config["sliding_window"] = window ? nlohmann::json(*window) : nullptr;
     if (params.optional_boolean("use_scaled_rope").value_or(false)) {
         config["rope_scaling"] = scaled_rope(dim);
     }
+    if (params.has("moe")) add_experts(params.object("moe"), config);
     add_tokens(config, vocab_size);
     return config.dump();
 }

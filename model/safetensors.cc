@@ -181,10 +181,10 @@ Checkpoint Checkpoint::open(const std::filesystem::path& path) {
         checkpoint.add_meta(path, meta_head_dim(path));
     } else {
         throw Error::mismatch(checkpoint.where_, "",
-                              "model.safetensors or model.safetensors.index.json, or Meta's "
-                              "consolidated.00.pth",
+                              "weights: model.safetensors, model.safetensors.index.json, "
+                              "consolidated.safetensors or consolidated.00.pth",
                               "none of them")
-            .hint("convert other formats first");
+            .hint("check and sim need config.json alone; convert other formats first");
     }
     return checkpoint;
 }
@@ -218,7 +218,7 @@ void Checkpoint::add_meta(const std::filesystem::path& folder, std::int64_t head
     const std::vector<std::filesystem::path> files = meta_files(folder);
     std::vector<TensorTable> shards;
     for (const std::filesystem::path& file : files) shards.push_back(tensors_of(file));
-    if (are_whole_layers(files)) shards = {joined(std::move(shards), where_)};
+    if (are_whole_tensors(shards)) shards = {joined(std::move(shards), where_)};
     tensors_ = meta_tensors(shards, head_dim, where_);
 }
 

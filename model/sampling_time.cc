@@ -113,18 +113,26 @@ void top_k(SamplingTime& time, const Deployment& deployment, const Logits& logit
 
 }  // namespace
 
-SampledOn usual_sampler(const Deployment& deployment) {
+Wanted wanted_of(const SamplingParams& params, std::int64_t logprobs, std::int64_t chips) {
+    const std::int64_t most = chips > 1 ? 1 : -1;
+    if (params.min_p > 0 || logprobs > most) return Wanted::MoreThanDevice;
+    return params.temperature > 0 ? Wanted::Drawn : Wanted::Likeliest;
+}
+
+SampledOn usual_sampler(const Deployment& deployment, Wanted wanted) {
     const DeploymentOptions& options = deployment.options();
+    if (wanted == Wanted::MoreThanDevice) return SampledOn::Host;
     if (deployment.profile().sampling == Profile::Sampling::OnDevice) return SampledOn::Device;
     if (options.device.release == dispatch::Release::R2025) {
-        return options.batch == 1 ? SampledOn::Device : SampledOn::Host;
+        const bool is_argmax = options.batch == 1 && wanted == Wanted::Likeliest;
+        return is_argmax ? SampledOn::Device : SampledOn::Host;
     }
     const std::int64_t columns = deployment.config().vocab_size / splits_of(deployment.mesh());
     return columns <= kMostColumns ? SampledOn::Device : SampledOn::Host;
 }
 
-SamplingTime sampling_time(const Deployment& deployment, SampledOn sampler,
-                           const HostCosts& costs) {
+SamplingTime sampling_time(const Deployment& deployment, SampledOn sampler, const HostCosts& costs,
+                           Wanted wanted) {
     const mesh::ChipSpec& chip = deployment.mesh().system.chip;
     const std::int64_t chips = deployment.mesh().chip_count();
     const Logits logits = logits_of(deployment);
@@ -140,7 +148,9 @@ SamplingTime sampling_time(const Deployment& deployment, SampledOn sampler,
     }
     // Greedy tokens went through top-k from PR #31046 of October 2025 to PR #48886 of July 2026.
     const bool on_device = deployment.profile().sampling == Profile::Sampling::OnDevice;
-    if (on_device || deployment.options().device.release == dispatch::Release::R2026_05) {
+    const bool is_drawn = wanted == Wanted::Drawn;
+    if (on_device || is_drawn ||
+        deployment.options().device.release == dispatch::Release::R2026_05) {
         top_k(time, deployment, logits);
     } else {
         gather_and_untilize(time, deployment, logits);

@@ -40,7 +40,8 @@ TEST(BadCheckpoint, a_folder_without_weights_says_which_files_it_needs) {
     const TempFolder folder;
     const std::string model = SmallModel().write(folder.path());
     std::filesystem::remove(folder.path() / "model.safetensors");
-    EXPECT_TRUE(says(error_of(model), "model.safetensors or model.safetensors.index.json"));
+    EXPECT_TRUE(
+        says(error_of(model), "expected weights: model.safetensors, model.safetensors.index.json"));
 }
 
 TEST(BadCheckpoint, a_truncated_file_is_found_before_it_is_read) {

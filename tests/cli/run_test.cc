@@ -1,6 +1,7 @@
 // `tessera run` against the tokens of an independent float32 implementation, on the small meshes.
 #include <gtest/gtest.h>
 
+#include "model/tokenizer.h"
 #include "tests/cli/command.h"
 #include "tests/core/temp_folder.h"
 
@@ -43,6 +44,54 @@ void expect_reference_tokens(const Json& json, std::size_t users, std::size_t pr
             << "user " << user;
         EXPECT_EQ(json.at("text")[user].get<std::string>(), cases[user % prompts].text);
     }
+}
+
+TEST(RunSampling, takes_other_times_on_the_host_and_the_device) {
+    // 2026-09 takes the likeliest token without top-k. min_p is more than the device has: asked for
+    // there, it is the host's all the same.
+    const auto simulated = [](const char* place, std::vector<std::string> more) {
+        more.insert(more.begin(),
+                    {"run", kDemo, "--mesh", "t3k", "--prompt", "ROMEO:", "--max-new-tokens", "4",
+                     "--release", "2026-09", "--sampling", place});
+        return document(more).at("simulated");
+    };
+    const auto step = [](const Json& times) { return times.at("decode_step_ms").get<double>(); };
+    const Json host = simulated("host", {});
+    const Json likeliest = simulated("device", {});
+    const Json drawn = simulated("device", {"--temperature", "0.8", "--top-k", "20"});
+    const Json min_p = simulated("device", {"--temperature", "0.8", "--min-p", "0.1"});
+    EXPECT_EQ(host.at("sampling"), "host");
+    EXPECT_EQ(likeliest.at("sampling"), "device");
+    EXPECT_EQ(min_p.at("sampling"), "host");
+    EXPECT_NE(step(host), step(likeliest));
+    EXPECT_NE(step(drawn), step(likeliest));
+    EXPECT_EQ(step(min_p), step(host));
+}
+
+TEST(RunInstruct, the_date_is_what_is_asked_for_and_never_todays) {
+    // The same command must make the same prompt tomorrow.
+    const TempFolder folder;
+    for (const auto& file : std::filesystem::directory_iterator(kDemo)) {
+        std::filesystem::create_symlink(file.path(), folder.path() / file.path().filename());
+    }
+    folder.write("chat_template.jinja",
+                 "{% if strftime_now is defined %}{{ strftime_now('%d') }}{% endif %}"
+                 "{{ strftime_now('%d %B') }}: {{ messages[0].content }}");
+    const auto prompt_tokens = [&](std::vector<std::string> more) {
+        more.insert(more.begin(), {"run", folder.path().string(), "--mesh", "n150", "--prompt",
+                                   "Who?", "--max-new-tokens", "1", "--instruct", "--json"});
+        return tessera(more);
+    };
+    const model::Tokenizer tokenizer = model::Tokenizer::load(kDemo);
+    const auto count = [&](const char* text) {
+        return Json({tokenizer.encode(text, model::AddSpecial::No).size()});
+    };
+    EXPECT_EQ(Json::parse(prompt_tokens({}).out).at("prompt_tokens"), count("26 July: Who?"));
+    EXPECT_EQ(Json::parse(prompt_tokens({"--date", "1599-12-31"}).out).at("prompt_tokens"),
+              count("3131 December: Who?"));
+    const Outcome outcome = prompt_tokens({"--date", "1599-13-31"});
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_TRUE(says(outcome.err, "--date: expected a day as 2024-07-26")) << outcome.err;
 }
 
 TEST(RunPool, what_users_outgrow_is_an_error_with_the_demos_text) {

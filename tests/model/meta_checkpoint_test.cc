@@ -33,6 +33,14 @@ std::vector<float> values_of(const TensorView& view) {
     return values;
 }
 
+// Mistral's params.json, which says nothing of rope where its default is meant.
+constexpr const char* kMistralParams =
+    R"({"dim": 128, "n_layers": 2, "head_dim": 32, "hidden_dim": 256, "n_heads": 8, "n_kv_heads": 4,
+        "norm_eps": 1e-05, "vocab_size": 256, "sliding_window": 32})";
+constexpr const char* kMixtralParams =
+    R"({"dim": 128, "n_layers": 2, "head_dim": 32, "hidden_dim": 128, "n_heads": 8, "n_kv_heads": 8,
+        "norm_eps": 1e-05, "vocab_size": 256, "moe": {"num_experts_per_tok": 2, "num_experts": 8}})";
+
 /// The fixture in both layouts, with configs that mean the same.
 class BothLayouts {
 public:
@@ -77,6 +85,27 @@ std::vector<Logits> logits_of(const std::filesystem::path& folder, std::string_v
     return logits;
 }
 
+/// Fixture, params.json, shards.
+using MistralCase = std::tuple<const char*, const char*, std::int64_t>;
+class MistralsLayout : public ::testing::TestWithParam<MistralCase> {};
+
+TEST_P(MistralsLayout, gives_the_logits_of_the_hugging_face_layout) {
+    // One file, as Mistral publishes it, and cut as Meta does; experts are named one by one.
+    const auto& [fixture, params, shards] = GetParam();
+    const std::filesystem::path from = project_file("tests/data/fixtures") / fixture;
+    const TempFolder folder;
+    folder.write("params.json", params);
+    MetaFolder{32, shards}.write(Checkpoint::open(from), folder.path());
+    for (const char* mesh : {"n150", "t3k:1x4"}) {
+        EXPECT_EQ(logits_of(folder.path(), mesh), logits_of(from, mesh)) << mesh;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Published, MistralsLayout,
+                         ::testing::Values(MistralCase{"mistral-sliding-window", kMistralParams, 1},
+                                           MistralCase{"mixtral", kMixtralParams, 1},
+                                           MistralCase{"mixtral", kMixtralParams, 4}));
+
 class MetaCheckpoint : public ::testing::TestWithParam<std::int64_t> {};
 
 TEST_P(MetaCheckpoint, every_tensor_is_that_of_the_hugging_face_layout) {
@@ -102,6 +131,47 @@ TEST_P(MetaCheckpoint, logits_are_those_of_the_hugging_face_layout) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shards, MetaCheckpoint, ::testing::Values(1, 2, 8, 16));
+
+TEST(MetaLayers, files_of_whole_tensors_are_one_checkpoint) {
+    // Mixtral's first release: the tensors dealt over files, none of them cut.
+    const TempFolder folder;
+    folder.write("params.json", kMixtralParams);
+    const Checkpoint expected = Checkpoint::open(project_file("tests/data/fixtures/mixtral"));
+    std::vector<std::vector<TorchTensor>> files(3);
+    for (const TorchTensor& tensor : MetaFolder{32}.shard_of(expected, 0)) {
+        files[tensor.name.size() % files.size()].push_back(tensor);
+    }
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        folder.write(MetaFolder{}.path_of(static_cast<std::int64_t>(i)), torch_file(files[i]));
+    }
+    EXPECT_EQ(Checkpoint::open(folder.path()).names(), expected.names());
+}
+
+TEST(MetaLayers, a_consolidated_safetensors_is_read_as_the_pth) {
+    // What Mistral publishes since 7B v0.3.
+    const TempFolder folder;
+    folder.write("params.json", kMixtralParams);
+    nlohmann::json header;
+    std::string data;
+    const Checkpoint expected = Checkpoint::open(project_file("tests/data/fixtures/mixtral"));
+    for (const TorchTensor& tensor : MetaFolder{32}.shard_of(expected, 0)) {
+        header[tensor.name] = {{"dtype", "BF16"},
+                               {"shape", tensor.shape},
+                               {"data_offsets", {data.size(), data.size() + tensor.bytes.size()}}};
+        data += tensor.bytes;
+    }
+    const std::string text = header.dump();
+    std::string size(8, '\0');
+    for (std::size_t i = 0; i < size.size(); ++i) {
+        size[i] = static_cast<char>(text.size() >> (8 * i));
+    }
+    folder.write("consolidated.safetensors", size + text + data);
+    const Checkpoint found = Checkpoint::open(folder.path());
+    ASSERT_EQ(found.names(), expected.names());
+    for (const std::string& name : expected.names()) {
+        ASSERT_EQ(values_of(found.at(name)), values_of(expected.at(name))) << name;
+    }
+}
 
 TEST(MetaLayers, files_of_whole_layers_are_one_checkpoint) {
     // tt_transformers' repacked 70B: layers_0-0.pth, layers_1-1.pth ...
@@ -157,10 +227,12 @@ TEST_F(TwoShards, must_have_the_same_tensors_of_the_same_shape) {
                  "BF16 [64, 512]");
     tensor(1, "layers.1.attention.wo.weight").name = "layers.1.attention.wp.weight";
     EXPECT_PRED2(contains, failure(), "layers.1.attention.wo.weight: expected a part in shard 1");
-    shards_[0].push_back({"layers.0.feed_forward.gate.weight", "BFloat16Storage", {1, 1}, "ab", 2});
-    EXPECT_PRED2(contains, failure(),
-                 "layers.0.feed_forward.gate.weight: expected a tensor of a "
-                 "Llama in Meta's layout");
+    // Mixtral's first files hold the experts of a layer in one tensor.
+    shards_[0].push_back({"layers.0.block_sparse_moe.w1", "BFloat16Storage", {1, 1}, "ab", 2});
+    EXPECT_PRED2(
+        contains, failure(),
+        "layers.0.block_sparse_moe.w1: expected a tensor of a Llama, Mistral or Mixtral in "
+        "Meta's layout");
 }
 
 TEST_F(TwoShards, must_agree_on_the_norms) {
@@ -275,6 +347,21 @@ TEST(MetaConfig, older_and_other_networks_are_told_apart_by_their_keys) {
     EXPECT_EQ(mistral.intermediate_size, 14336);
     EXPECT_EQ(mistral.sliding_window, 4096);
     EXPECT_EQ(mistral.max_position_embeddings, 32768);
+    EXPECT_EQ(mistral.rope_theta, 10000);
+    // Mixtral 8x7B: no window, so another base of rope, which params.json leaves out.
+    const Config mixtral = params_config(
+        R"({"dim": 4096, "n_layers": 32, "head_dim": 128, "hidden_dim": 14336, "n_heads": 32,
+            "n_kv_heads": 8, "norm_eps": 1e-05, "vocab_size": 32000,
+            "moe": {"num_experts_per_tok": 2, "num_experts": 8}})");
+    const Config published = load_config(project_file("models/configs/Mixtral-8x7B-v0.1"));
+    EXPECT_EQ(mixtral.architecture, published.architecture);
+    EXPECT_EQ(mixtral.rope_theta, published.rope_theta);
+    EXPECT_EQ(mixtral.sliding_window, published.sliding_window);
+    EXPECT_EQ(mixtral.max_position_embeddings, published.max_position_embeddings);
+    EXPECT_EQ(mixtral.layers[31].experts, published.layers[31].experts);
+    EXPECT_EQ(mixtral.layers[31].experts_per_token, published.layers[31].experts_per_token);
+    EXPECT_EQ(mixtral.layers[31].expert_intermediate_size,
+              published.layers[31].expert_intermediate_size);
 }
 
 TEST(MetaConfig, wrong_numbers_are_named_as_params_json_spells_them) {
@@ -291,7 +378,10 @@ TEST(MetaConfig, wrong_numbers_are_named_as_params_json_spells_them) {
     EXPECT_PRED2(contains, failure("vocab_size", -2), "vocab_size: expected");
     EXPECT_PRED2(contains, failure("ffn_dim_multiplier", 1e3 + 1), "ffn_dim_multiplier: expected");
     EXPECT_PRED2(contains, failure("rope_theta", "x"), "rope_theta: expected");
-    for (const char* key : {"moe", "quantization_args", "lora_args", "vision_chunk_size"}) {
+    EXPECT_PRED2(contains, failure("moe", nlohmann::json::object()), "moe.num_experts: expected");
+    EXPECT_PRED2(contains, failure("moe", {{"num_experts", 4}, {"num_experts_per_tok", 5}}),
+                 "moe.num_experts_per_tok: expected");
+    for (const char* key : {"quantization_args", "lora_args", "vision_chunk_size"}) {
         EXPECT_PRED2(
             contains,
             failure(key, key == std::string("vision_chunk_size") ? nlohmann::json(560)

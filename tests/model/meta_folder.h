@@ -1,6 +1,6 @@
-// Writes a Hugging Face checkpoint of a Llama again in Meta's layout: other names, interleaved rows
-// of wq and wk, cut into shards. Written from the layout's description, not from the reader's code:
-// what goes through both must come out as it was.
+// Writes a Hugging Face checkpoint of a Llama, Mistral or Mixtral again in Meta's layout: other
+// names, interleaved rows of wq and wk, cut into shards. Written from the layout's description, not
+// from the reader's code: what goes through both must come out as it was.
 #pragma once
 
 #include <cstring>
@@ -35,7 +35,8 @@ struct MetaFolder {
             tensor.bytes.assign(reinterpret_cast<const char*>(view.bytes.data()),
                                 view.bytes.size());
             if (is(name, "q_proj") || is(name, "k_proj")) interleave(tensor);
-            if (view.shape.size() == 2) cut(tensor, columns_are_cut(name), shard);
+            if (view.shape.size() == 2 && !is(name, "gate.weight"))
+                cut(tensor, columns_are_cut(name), shard);
             tensors.push_back(tensor);
         }
         return tensors;
@@ -61,7 +62,8 @@ struct MetaFolder {
             {"self_attn.o_proj", "attention.wo"},
             {"mlp.gate_proj", "feed_forward.w1"},
             {"mlp.down_proj", "feed_forward.w2"},
-            {"mlp.up_proj", "feed_forward.w3"}};
+            {"mlp.up_proj", "feed_forward.w3"},
+            {"block_sparse_moe.", "feed_forward."}};
         for (const auto& [from, to] : kParts) {
             const std::size_t at = name.find(from);
             if (at != name.npos) name.replace(at, from.size(), to);
@@ -75,7 +77,7 @@ private:
     }
 
     bool columns_are_cut(const std::string& name) const {
-        return is(name, "o_proj") || is(name, "down_proj") ||
+        return is(name, "o_proj") || is(name, "down_proj") || is(name, "w2.weight") ||
                (is(name, "embed_tokens") && embedding == Embedding::CutByChannels);
     }
 

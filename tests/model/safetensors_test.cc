@@ -330,8 +330,8 @@ TEST(Checkpoint, a_folder_without_safetensors_says_what_was_looked_for) {
     const TempFolder folder;
     folder.write("pytorch_model.bin", "x");
     EXPECT_PRED2(contains, message_of<Error>([&] { Checkpoint::open(folder.path()); }),
-                 "expected model.safetensors or model.safetensors.index.json, or Meta's "
-                 "consolidated.00.pth, got none of them");
+                 "expected weights: model.safetensors, model.safetensors.index.json, "
+                 "consolidated.safetensors or consolidated.00.pth, got none of them");
     EXPECT_PRED2(contains,
                  message_of<Error>([&] { Checkpoint::open(folder.path() / "none.safetensors"); }),
                  "none.safetensors: expected a readable file");

@@ -67,6 +67,30 @@ TEST(Speed, software_of_2025_samples_one_user_on_the_device_and_many_on_the_host
     EXPECT_EQ(usual_sampler(of(kLlama3B, "n150", 32, Release::R2026_05)), SampledOn::Device);
 }
 
+TEST(Speed, what_the_device_cannot_choose_is_the_hosts) {
+    // Servers fall back for min_p and log-probabilities; a draw is more than an argmax.
+    using dispatch::Release;
+    SamplingParams drawn;
+    drawn.temperature = 0.8;
+    drawn.top_k = 20;
+    SamplingParams min_p = drawn;
+    min_p.min_p = 0.1;
+    EXPECT_EQ(wanted_of({}, -1, 8), Wanted::Likeliest);
+    EXPECT_EQ(wanted_of(drawn, -1, 8), Wanted::Drawn);
+    EXPECT_EQ(wanted_of(drawn, 1, 8), Wanted::Drawn);
+    EXPECT_EQ(wanted_of(drawn, 2, 8), Wanted::MoreThanDevice);
+    EXPECT_EQ(wanted_of(drawn, 0, 1), Wanted::MoreThanDevice);
+    EXPECT_EQ(wanted_of(min_p, -1, 8), Wanted::MoreThanDevice);
+    const Deployment later = of(kLlama3B, "t3k", 8, Release::R2026_09);
+    EXPECT_EQ(usual_sampler(later, Wanted::Drawn), SampledOn::Device);
+    EXPECT_EQ(usual_sampler(later, Wanted::MoreThanDevice), SampledOn::Host);
+    EXPECT_EQ(usual_sampler(of(kLlama3B, "n150", 1, Release::R2025), Wanted::Drawn),
+              SampledOn::Host);
+    EXPECT_GT(
+        sampling_time(later, SampledOn::Device, costs(), Wanted::Drawn).device.count("Sampling"),
+        0u);
+}
+
 TEST(Speed, the_host_reads_the_logits_of_one_chip_as_bfloat16) {
     // 32 rows of 128256 columns: 8,208,384 bytes, whatever the batch is and however many chips.
     const Deployment deployment = of(kLlama3B, "t3k", 8, dispatch::Release::R2025);

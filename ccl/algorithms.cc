@@ -7,7 +7,9 @@ namespace ccl {
 PageRange whole(std::int64_t pages) { return {0, pages}; }
 
 PageRange opposite_share(const Collective& collective, std::int64_t pages, Direction direction) {
-    if (collective.buffers == Buffers::Fresh) return half(pages, direction);
+    const bool multicasts =
+        collective.buffers == Buffers::Persistent && collective.algorithm == Algorithm::Direct;
+    if (!multicasts) return half(pages, direction);
     return direction == Direction::Forward ? whole(pages) : PageRange{pages, 0};
 }
 

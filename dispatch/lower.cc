@@ -125,8 +125,8 @@ void lower_matmul(KernelPlan& plan, std::span<const Spec> in, std::span<const Sp
 }
 
 // GUESS: the products of the experts run one after the other, each like a matmul of its own; the
-// plan is that of one expert's w1 on all rows (tenstorrent/tt-metal: ttnn sparse_matmul, and
-// models/tt_transformers/tt/mixtral_mlp.py, which takes the ordinary matmuls).
+// plan is that of one expert's w1 on all rows (tenstorrent/tt-metal: ttnn sparse_matmul). Where
+// they are ordinary matmuls their times are theirs (dispatch/experts_time.h).
 void lower_experts(KernelPlan& plan, const tensor::Experts& op, std::span<const Spec> in,
                    std::span<const MemoryConfig> placed, const LowerContext& context) {
     const Spec& w1 = in[2];

@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "dispatch/attention_time.h"
+#include "dispatch/experts_time.h"
 #include "dispatch/kernel_op.h"
 #include "dispatch/matmul_time.h"
 #include "dispatch/ring_matmul_time.h"
@@ -90,6 +91,10 @@ OpTime op_time(const tensor::Op& op, std::span<const tensor::Spec> in,
         time = kernel_time(*question, chip);
         time.launch = floor;
         return time;
+    }
+    if (auto experts = experts_time(op, in, bindings, plan, chip, tuning)) {
+        experts->launch = time.launch;
+        return *experts;
     }
     if (!std::holds_alternative<tensor::Linear>(op)) return time;
     const MatmulSpecs specs{in[0], in[1], tensor::infer(op, in)[0]};

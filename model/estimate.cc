@@ -227,9 +227,10 @@ private:
         end();
         if (!one) return false;
         result_.time_to_first_token = of_a_group(*one + first_choice());
+        result_.prefill = since(before, simulator_.time_by_kind());
         const std::int64_t together = batched_users();
         if (together == 1) return true;
-        const core::Picoseconds alone = attention(since(before, simulator_.time_by_kind()));
+        const core::Picoseconds alone = attention(result_.prefill);
         const auto all = prefill_batched(together, alone);
         if (!all) return true;  // no room for all at once: one by one
         const core::Picoseconds each = (*all + first_choice()) / users();

@@ -30,7 +30,7 @@ struct EstimateOptions {
     std::int64_t groups = 1;            // data-parallel, alike; one host serves them
     std::int64_t active_users = 0;      // of the batch; the others' slots are idle; 0: all
     std::vector<std::int64_t> traced_prefills{};  // padded lengths whose prefill is replayed
-    /// Usual: all users in one program where the release does so. Servers take one by one.
+    /// Usual: all users in one program where the release does so.
     enum class Prefill { Usual, OneByOne } prefill = Prefill::Usual;
     HostCosts host{};
     /// Who calls ops that are not traced: Python, or C++ that holds the program.
@@ -50,6 +50,7 @@ struct Estimate {
     SampledOn sampler = SampledOn::Device;
     bool is_prefill_traced = false;
     bool is_prefill_batched = false;
+    Parts prefill;    // kernels until a first token on a chip, by op kind
     Parts breakdown;  // kernels of one decode step on a chip, by op kind
     Parts by_bound;   // the same, by what held them back
     Parts by_layer;   // the same: "embedding", "layer 0", ..., "head"

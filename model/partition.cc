@@ -386,7 +386,10 @@ private:
         const Located y = writer_.append(node.name, tensor::RmsNormApply{norm.epsilon},
                                          {x, gathered, weight}, graph_.value(node.outputs[0]).spec,
                                          x.placed, residence_.output(node, spec, memory_of(x)));
-        settle(node.outputs[0], y);
+        // On one axis distributed_norm.py gathers whatever it normalized, outputs of a block too.
+        const bool output = graph_.value(node.outputs[0]).role == tensor::Role::Contribution;
+        const bool gathers = output && !profile_.is_2d();
+        settle(node.outputs[0], gathers ? gathered_and_cut(writer_, node.name, y, axis) : y);
         return true;
     }
 

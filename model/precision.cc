@@ -29,6 +29,15 @@ LayerPrecision bfp4_gate_up(LayerPrecision layer) {
     return layer;
 }
 
+// decoder.py hands the experts the dtype of the model, bfp8 in every demo, whatever the settings of
+// its layers are; mixtral_mlp.py multiplies with LoFi.
+LayerPrecision bfp8_experts(LayerPrecision layer) {
+    layer.ff1_3 = layer.ff2 = DType::BFloat8_b;
+    set(layer, OpGroup::LiFf1Ff3, Fidelity::LoFi);
+    set(layer, OpGroup::LiFf2, Fidelity::LoFi);
+    return layer;
+}
+
 LayerPrecision bf16_attention(LayerPrecision layer) {
     layer.wqkv = layer.wo = layer.kv_cache = DType::BFloat16;
     for (const OpGroup group : {OpGroup::LiQkvDecode, OpGroup::LiODecode, OpGroup::SdpaDecode,
@@ -65,6 +74,7 @@ Precision performance(std::string_view base, std::int32_t layers) {
     LayerPrecision layer = qwen7 ? bf16_attention(default_layer()) : bfp4_gate_up(default_layer());
     // models/demos/gpt_oss/tt/mlp.py: weight_dtype=ttnn.bfloat4_b for all three expert matrices.
     if (starts_with_any(base, {"gpt-oss", "GPT-OSS"})) layer.ff2 = DType::BFloat4_b;
+    if (starts_with_any(base, {"Mixtral"})) layer = bfp8_experts(layer);
     precision.layers.assign(static_cast<std::size_t>(layers), layer);
     // model_params/Llama-3.1-8B-Instruct/performance_decoder_config.json: decoder 31 keeps bfp8.
     if (base == "Llama-3.1-8B" && layers == 32) precision.layers[31] = default_layer();
@@ -82,6 +92,7 @@ Precision accuracy(std::string_view base, std::int32_t layers) {
                                 {"Llama-3", "Meta-Llama-3", "Mistral-7B", "Phi-3-mini", "phi-4"})) {
         layer = bf16_attention(layer);
     }
+    if (starts_with_any(base, {"Mixtral"})) layer = bfp8_experts(layer);
     precision.layers.assign(static_cast<std::size_t>(layers), layer);
     return precision;
 }

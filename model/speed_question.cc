@@ -134,6 +134,9 @@ std::string SpeedQuestion::text() const {
         ", {} of {} {}, {}, {} + {} tokens", run.active_users > 0 ? run.active_users : batch, batch,
         batch == 1 ? "user" : "users", precision, core::grouped(run.isl), core::grouped(run.osl));
     text += run.traced_prefills.empty() ? "" : ", traced prefill";
+    const bool in_turn = run.prefill == EstimateOptions::Prefill::OneByOne;
+    const bool several = run.active_users > 0 ? run.active_users > 1 : batch > 1;
+    text += in_turn && several ? ", prompts one by one" : "";
     text += run.sampling == EstimateOptions::Sampling::Device ? ", sampled on the device" : "";
     for (const Prompts& some : prompts) {
         text += fmt::format(", {} of {} tokens", some.users, some.tokens);
@@ -172,7 +175,9 @@ Answer speed_answer(const SpeedQuestion& question, SpeedOf value, std::int64_t u
         const auto users = static_cast<double>(users_before);
         answer.value = core::to_ms(result.time_to_first_token) * users;
         answer.text = fmt::format("{:.1f} ms", answer.value);
-        answer.why = result.is_prefill_traced ? "traced" : "not traced";
+        answer.why =
+            fmt::format("{}traced; one prompt's kernels, ms: {}",
+                        result.is_prefill_traced ? "" : "not ", parts_text(result.prefill));
         answer.null_terms = {prompt_work(question, result) * users, layers * users};
         return answer;
     }

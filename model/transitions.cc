@@ -23,12 +23,11 @@ ccl::Collective collective(const ProgramWriter& writer, ccl::Kind kind, int axis
     plan.ranks = writer.mesh().shape.extent(axis);
     plan.slice_pages.assign(static_cast<std::size_t>(plan.ranks), slice.pages());
     plan.page = slice.page_bytes();
-    // Programs with a collective in them send every part straight to where it is needed, into
-    // buffers that are always there: no barrier, no relay (llama_ccl.py, persistent buffers).
-    if (writer.fuses()) {
-        plan.algorithm = ccl::Algorithm::Direct;
-        plan.buffers = ccl::Buffers::Persistent;
-    }
+    // llama_ccl.py keeps buffers for the collectives of decode steps and of every traced length of
+    // a prompt. Programs with a collective in them send every part straight to where it is needed:
+    // no barrier, no relay.
+    if (writer.profile().fuses()) plan.buffers = ccl::Buffers::Persistent;
+    if (writer.fuses()) plan.algorithm = ccl::Algorithm::Direct;
     plan.links = writer.profile().links[at(axis)];
     // The ring reduce-scatter of the real stack needs an even number of chips.
     if (kind == ccl::Kind::ReduceScatter && plan.ranks % 2 != 0) {
@@ -161,6 +160,12 @@ Located own_part(ProgramWriter& writer, const std::string& label, const Located&
 }
 
 }  // namespace
+
+Located gathered_and_cut(ProgramWriter& writer, const std::string& label, const Located& from,
+                         int axis) {
+    const Located whole = all_gather(writer, label, from, axis);
+    return own_part(writer, label, whole, axis, from.placed[at(axis)].dim());
+}
 
 Located move_to(ProgramWriter& writer, const std::string& label, Located from, int axis,
                 Placement need, AllReduceForm form) {

@@ -19,5 +19,9 @@ Located move_to(ProgramWriter& writer, const std::string& label, Located from, i
 
 /// Sharded along `axis` -> Replicated.
 Located all_gather(ProgramWriter& writer, const std::string& label, const Located& from, int axis);
+/// Sharded -> Replicated and back, as tt_transformers does with the norm of a block's output:
+/// distributed_norm.py gathers it, decoder.py cuts out each chip's part (mesh_partition).
+Located gathered_and_cut(ProgramWriter& writer, const std::string& label, const Located& from,
+                         int axis);
 
 }  // namespace model

@@ -1,6 +1,7 @@
 // Tables of speeds that a server or a continuous integration measured. A server decodes all its
-// slots whoever is there, samples on the host and prefills one user after another, untraced (GUESS
-// for 2026: tenstorrent/vllm PR #19 has trace_mode for decoding; measured times are those of 2025).
+// slots whoever is there, samples on the host and prefills untraced (GUESS for 2026:
+// tenstorrent/vllm PR #19 has trace_mode for decoding; measured times are those of 2025), one user
+// after another until its batches fitted.
 // Rows of another program are skipped and say which.
 // Sources of such tables: reports of tenstorrent/tt-inference-server; tenstorrent/tt-metal
 // models/model_targets.yaml.
@@ -45,6 +46,10 @@ dispatch::Release release_on(std::string_view date) {
     if (date < "2026-01") return dispatch::Release::R2025;
     return date < "2026-07" ? dispatch::Release::R2026_05 : dispatch::Release::R2026_09;
 }
+
+// tenstorrent/tt-metal PR #35722 prefills users of one length together; PR #40108, merged by this
+// day, made the batch as large as they are and no longer 32 (tt-metal issue #39878).
+constexpr std::string_view kBatchesPrefill = "2026-04-11";
 
 // "~15" is about 15.
 std::optional<double> about(const core::CsvRecord& record, std::string_view column) {
@@ -111,7 +116,9 @@ void seat(SpeedRow& row, const core::CsvRecord& record) {
     row.groups = served_groups(row.model, row.device);
     row.batch = kServerSlots;
     row.run.active_users = core::ceil_div(row.users_before, row.groups);
-    row.run.prefill = EstimateOptions::Prefill::OneByOne;
+    if (record.text("date") < kBatchesPrefill) {
+        row.run.prefill = EstimateOptions::Prefill::OneByOne;
+    }
     row.run.sampling = EstimateOptions::Sampling::Host;
 }
 

@@ -57,6 +57,9 @@ TEST(Plan, with_persistent_buffers_the_opposite_chip_is_reached_forward) {
     }
     Collective gather = even_collective({Kind::AllGather}, Topology::Ring, 8, 2);
     gather.buffers = ccl::Buffers::Persistent;
+    // Relays share the opposite chip's slice as they do in fresh buffers.
+    EXPECT_EQ(Plan(gather).bytes_on(0, 1), Plan(gather).bytes_on(1, 0));
+    gather.algorithm = Algorithm::Direct;
     EXPECT_EQ(Plan(gather).bytes_on(0, 1), 4 * 2 * 2048_B);
     EXPECT_EQ(Plan(gather).bytes_on(1, 0), 3 * 2 * 2048_B);
 }

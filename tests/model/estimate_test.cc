@@ -48,6 +48,18 @@ TEST(Estimate, the_parts_of_a_step_are_its_kernels) {
     EXPECT_GT(sum(result.breakdown), result.decode_step / 2);
 }
 
+TEST(Estimate, the_parts_of_a_prompt_are_its_kernels) {
+    // What a first token waits for beside them is the host; of a replay it is the gaps alone.
+    EstimateOptions traced;
+    traced.traced_prefills = {128};
+    traced.sampling = EstimateOptions::Sampling::Host;
+    const Estimate result = estimated(kLlama3B, "n300", 1, traced);
+    EXPECT_GT(result.prefill.at("Matmul").count(), 0);
+    EXPECT_EQ(result.prefill.count("SdpaDecode"), 0u);
+    EXPECT_LT(sum(result.prefill), result.time_to_first_token);
+    EXPECT_GT(sum(result.prefill), result.time_to_first_token / 2);
+}
+
 TEST(Estimate, more_chips_more_speed_and_less_to_read) {
     // Tensor parallelism divides the bytes of a step.
     const Estimate one = estimated(kLlama3B, "n150", 1);

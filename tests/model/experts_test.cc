@@ -168,8 +168,8 @@ TEST(ExpertsPlacement, every_chip_holds_an_equal_share_of_the_experts) {
             local += buffer.instances * buffer.spec.bytes().value;
             whole += buffer.instances * buffer.global.bytes().value;
         }
-        // 32 layers x 8 experts x (4096 x 14336 values of w1 and w3 in bfp4, of w2 in bfp8).
-        EXPECT_EQ(whole, std::int64_t{32} * 8 * (4096 / 32) * (14336 / 32) * (2 * 576 + 1088));
+        // 32 layers x 8 experts x three matrices of 4096 x 14336 values in bfp8.
+        EXPECT_EQ(whole, std::int64_t{32} * 8 * (4096 / 32) * (14336 / 32) * 3 * 1088);
         EXPECT_EQ(local * deployment.mesh().chip_count(), whole);
     }
 }

@@ -270,6 +270,29 @@ TEST(Families, outputs_are_normalized_where_the_architecture_does_so) {
     EXPECT_EQ(turns(nodes_of(exaone, 3)), 0);
 }
 
+TEST(Families, norms_of_outputs_are_gathered_and_cut_on_one_axis) {
+    // distributed_norm.py ends with an all-gather; the stream takes each chip's part of it again.
+    const Config config = published("gemma-3-27b-it");
+    const auto labels = [&](const char* mesh) {
+        Deployment deployment(config, formats_of(config, "gemma-3-27b-it"), mesh_named(mesh),
+                              demo_options(1));
+        const auto program = deployment.prefill(128, StepShape::Chunk::First);
+        std::multiset<std::string> found;
+        for (const dispatch::Command& command : program->segments.at(1).commands) {
+            found.insert(command.label);
+        }
+        return found;
+    };
+    const auto eight = labels("t3k");
+    for (const std::string norm : {"attention_output_norm", "ffn_output_norm"}) {
+        EXPECT_EQ(eight.count(norm + ".stats.all_gather"), 1u) << norm;
+        EXPECT_EQ(eight.count(norm + ".all_gather"), 1u) << norm;
+        EXPECT_EQ(eight.count(norm + ".partition"), 1u) << norm;
+        // 32 chips gather the statistics alone.
+        EXPECT_EQ(labels("galaxy").count(norm + ".partition"), 0u) << norm;
+    }
+}
+
 TEST(Families, a_falcon_without_groups_of_heads_has_one_norm_per_layer) {
     // tiiuae/falcon-7b: 7,217,189,760 parameters with the copy of its embedding (65024 x 4544).
     const Config config = parse_config(R"({"architectures": ["FalconForCausalLM"],

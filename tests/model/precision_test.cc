@@ -129,6 +129,21 @@ TEST(PrecisionPreset, fp32_and_bf16_are_one_format_everywhere) {
     }
 }
 
+TEST(PrecisionPreset, experts_of_mixtral_are_bfp8_and_lofi_in_every_mode) {
+    // decoder.py gives TtMixtralMLP the model's dtype, not the settings of its layer;
+    // mixtral_mlp.py: compute_kernel_config_lofi.
+    for (const char* mode : {"performance", "accuracy"}) {
+        const LayerPrecision layer = precision_preset(mode, "Mixtral-8x7B", 2).layers[1];
+        EXPECT_EQ(layer.ff1_3, tensor::DType::BFloat8_b) << mode;
+        EXPECT_EQ(layer.ff2, tensor::DType::BFloat8_b) << mode;
+        for (const OpGroup group : {OpGroup::LiFf1Ff3, OpGroup::LiFf2}) {
+            EXPECT_EQ(layer.fidelity[static_cast<std::size_t>(group)], mesh::Fidelity::LoFi);
+        }
+    }
+    EXPECT_EQ(precision_preset("performance", "Mistral-7B", 2).layers[1].ff1_3,
+              tensor::DType::BFloat4_b);
+}
+
 TEST(PrecisionPreset, another_name_is_refused_with_the_known_ones) {
     // A typing error must not run the default.
     try {

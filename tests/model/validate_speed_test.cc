@@ -105,6 +105,24 @@ TEST(SpeedTables, users_of_a_server_are_seated_as_its_specification_says) {
     EXPECT_NE(served.rows[4].asked.find("1 of 1 user,"), std::string::npos);
 }
 
+TEST(SpeedTables, servers_prefill_users_together_once_their_batches_fit) {
+    // tenstorrent/tt-metal PR #40108 of April 2026: 32 prompts are one program from then on.
+    const Validation served = validated(
+        "model,device,impl_or_config,isl,osl,concurrency,ttft_ms,tpot_ms,tput_user,date,"
+        "client_tool\n"
+        "Llama-3.1-8B-Instruct,n300,,128,128,32,2000,,,2026-04-10,vllm bench serve\n"
+        "Llama-3.1-8B-Instruct,n300,,128,128,32,2000,,,2026-04-11,vllm bench serve\n"
+        "Llama-3.1-8B-Instruct,n300,,128,128,1,70,,,2026-04-10,vllm bench serve\n"
+        "Llama-3.1-8B-Instruct,n300,,128,128,1,70,,,2026-04-11,vllm bench serve\n");
+    const double in_turn = served.rows[0].predicted_value;
+    const double alone = served.rows[2].predicted_value;
+    EXPECT_NEAR(in_turn, 32 * alone, 1e-6 * in_turn);
+    EXPECT_LT(served.rows[1].predicted_value, in_turn / 2);
+    EXPECT_GT(served.rows[1].predicted_value, alone);
+    EXPECT_EQ(served.rows[3].predicted_value, alone);
+    EXPECT_NE(served.rows[0].why.find("Matmul"), std::string::npos);
+}
+
 TEST(SpeedTables, rows_of_the_evaluation_have_30_short_prompts_and_2_long_ones) {
     // seq_len is the longest of eval_repeat_prompts_batch32.json: the mean lies between, near the
     // short ones. Users of several groups are one each.

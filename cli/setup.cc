@@ -134,7 +134,8 @@ Setup set_up(ModelOptions& options, const World& world, const model::Config& con
     setup.mesh = mesh;
     setup.groups = model::data_parallel_groups(mesh, options.dp);
     setup.published = config;
-    setup.pad_mlp_cores = mlp_cores_of(world.pad_mlp_cores);
+    setup.pad_mlp_cores = model::mlp_padding_cores(
+        setup.base_model, mlp_cores_of(world.pad_mlp_cores), release_of(options.release));
     setup.config = model::pad_feed_forward(config, setup.base_model, setup.group().chip_count(),
                                            setup.pad_mlp_cores);
     if (options.pad_heads) {

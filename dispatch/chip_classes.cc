@@ -94,7 +94,7 @@ OpTime OpTimes::compute(const Enqueued& enqueued, const tensor::Bindings& bindin
     const auto& op = std::get<OpCommand>(enqueued.command->body);
     specs_.clear();
     for (const Operand& input : enqueued.inputs) specs_.push_back(input.spec);
-    return op_time(op.op, specs_, bindings, op.plan, chip_, MatmulTuning::Model);
+    return op_time(op.op, specs_, bindings, op.plan, chip_, tuning_);
 }
 
 }  // namespace dispatch

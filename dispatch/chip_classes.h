@@ -19,7 +19,7 @@ std::uint64_t work_fingerprint(const tensor::Bindings& bindings);
 
 class OpTimes {
 public:
-    explicit OpTimes(const mesh::ChipSpec& chip) : chip_(chip) {}
+    OpTimes(const mesh::ChipSpec& chip, MatmulTuning tuning) : chip_(chip), tuning_(tuning) {}
 
     /// The op's time on every chip; valid until the next call.
     std::span<const OpTime> of(const Enqueued& enqueued, const ChipBindings& bindings);
@@ -38,6 +38,7 @@ private:
     OpTime compute(const Enqueued& enqueued, const tensor::Bindings& bindings);
 
     const mesh::ChipSpec& chip_;
+    MatmulTuning tuning_;
     std::vector<OpTime> times_;
     std::vector<tensor::Spec> specs_;
     Memo unshared_;                                   // for commands without a program

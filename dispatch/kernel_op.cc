@@ -130,6 +130,10 @@ void ask(Asked& asked, const tensor::RotaryEmbedding& op) {
         return;
     }
     keep_by_user(asked, asked.in[0].shape[0]);
+    if (asked.plan.head_rows == HeadRows::Padded) return;
+    const Shape& heads = asked.in[0].shape;
+    const std::int64_t tiles = ceil_div(heads[1] * heads[2], tensor::kTileElements);
+    asked.question.in[0].spec.shape = {heads[0], tensor::kTileSide, tiles * tensor::kTileSide};
 }
 
 void ask(Asked& asked, const tensor::UpdateCache&) {

@@ -59,11 +59,28 @@ struct AttentionConfig {
 /// (packer_l1_acc), or packed out and read back by the cores.
 enum class PartialSums { InL1, ReadBack };
 
+/// What a matmul of a model makes, and what else its program config depends on
+/// (tenstorrent/tt-metal models/tt_transformers/tt/model_config.py).
+struct Projection {
+    enum class Makes { Other, Qkv, Output, Down } makes = Makes::Other;
+    std::int64_t depth_tiles = 0;  // of K, for which the config is made; 0: the matmul's own
+    /// Tiles of the output that a core sums up in its registers at a time: as many as divide its
+    /// block, or one.
+    enum class SubBlocks { Largest, Single } sub_blocks = SubBlocks::Largest;
+    bool operator==(const Projection&) const = default;
+};
+
+/// How the heads of a user lie on its core: rows of a tile each, or one after the other in as few
+/// tiles as hold them.
+enum class HeadRows { Padded, Packed };
+
 struct KernelPlan {
     mesh::Grid grid;         // cores the kernels are placed on
     std::int32_t cores = 1;  // cores that compute
     mesh::Fidelity fidelity = mesh::Fidelity::HiFi2;
     PartialSums partial_sums = PartialSums::InL1;
+    Projection projection;  // of matmuls only
+    HeadRows head_rows = HeadRows::Padded;
     std::vector<CircularBuffer> circular_buffers;
     std::int32_t common_args = 0;
     std::int32_t unique_args = 0;  // per core

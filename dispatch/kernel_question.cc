@@ -21,6 +21,7 @@ constexpr double kStatsPasses = 2;
 constexpr double kApplyPasses = 3;
 constexpr double kLayerNormPasses = 7;
 constexpr double kRotaryPasses = 4;
+constexpr double kTilesOfRegisters = 4;  // fp32 sums in half of them
 // Softmax: maximum, difference, sum, product; the exponential and the reciprocal apart.
 constexpr double kSoftmaxPasses = 4;
 // generate_reduce_scaler and generate_bcast_scalar of their readers.
@@ -326,12 +327,15 @@ void Builder::gather() {
     work_.read_cycles = moved(from, pieces, tile_of(first().spec) / 64, pieces);
 }
 
-// x by the matrix that swaps pairs, by sin, by cos, and the sum: four passes through buffers, as
-// those of a norm. cos and sin come once per row of tiles for all heads.
+// x by the matrix that swaps pairs, by sin, by cos, and the sum: four passes as those of a norm
+// over a row of tiles, each set up as an untilize; a norm does that once per registers full of
+// tiles. cos and sin come once per row of tiles for all heads.
 void Builder::rotary() {
     const Spec& x = first().spec;
     const std::int64_t heads_rows = ceil_div(all_tile_rows(x), std::int64_t{question_.cores});
-    pages(heads_rows * x.tile_cols(), kRotaryPasses * cycles_of(spec_.norm_pass));
+    const double set_ups = 1 / as_double(x.tile_cols()) - 1 / kTilesOfRegisters;
+    const double pass = cycles_of(spec_.norm_pass) + set_ups * cycles_of(spec_.untilize_row);
+    pages(heads_rows * x.tile_cols(), kRotaryPasses * pass);
     const KernelOperand& table = question_.in.back();
     const double tiles = as_double(2 * x.tile_cols() + 1);
     work_.once_cycles = tiles * moved(table.place(), 1, tile_of(table.spec), 1);

@@ -58,6 +58,7 @@ OpTime matmul_time(const MatmulQuestion& question, const mesh::ChipSpec& chip) {
     KernelPlan plan = lower(op, in, tensor::infer(op, in), placed,
                             {&chip, question.grid, tensor::Phase::Prefill, question.fidelity});
     plan.partial_sums = question.partial_sums;
+    plan.projection = question.projection;
     plan.outputs = {placed_in(question.output, question.grid)};
     const OpTime one = op_time(op, in, {}, plan, chip, question.tuning);
     return all_heads(with_windows(one, question, chip), question.heads, chip);

@@ -33,6 +33,7 @@ struct MatmulQuestion {
     mesh::BufferType output = mesh::BufferType::Dram;        // in L1: block-sharded over the grid
     MemoryLayout weight_layout = MemoryLayout::Interleaved;  // in DRAM
     MatmulTuning tuning = MatmulTuning::OutOfBox;
+    Projection projection = {};
 
     double flops() const;  // 2 m k n, of all heads
 };

@@ -1,6 +1,7 @@
 #include "dispatch/matmul_time.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -19,12 +20,20 @@ constexpr std::int64_t kDefaultFactor = 16;
 constexpr std::int64_t kNarrowRatio = 8;
 // Deepest block of a 1-D matmul. GUESS: as the circular buffers of dispatch/lower.cc.
 constexpr std::int64_t kDeepestNarrowBlock = 8;
+// bmm_op_utils::SUBBLOCK_HW_CHOICES, the first that divides a core's block.
+constexpr std::array<std::array<std::int64_t, 2>, 20> kSubBlocks{
+    {{4, 2}, {2, 4}, {8, 1}, {1, 8}, {7, 1}, {1, 7}, {3, 2}, {2, 3}, {6, 1}, {1, 6},
+     {5, 1}, {1, 5}, {2, 2}, {4, 1}, {1, 4}, {3, 1}, {1, 3}, {2, 1}, {1, 2}, {1, 1}}};
 // models/tt_transformers/tt/model_config.py: grids of at most 8 x 8, in0_block_w of at most 8
-// (find_largest_divisor), prefill_len_cutoff of 1024 rows, 512 on Blackhole.
+// (find_largest_divisor), get_out_subblock_w of at most 4, prefill_len_cutoff of 1024 rows, 512 on
+// Blackhole, MAX_QKV_MM_SEQ_LEN of 2048; XQKV_PREFILL_PROGCFG has blocks of one tile of K.
 constexpr std::int64_t kModelGrid = 8;
 constexpr std::int64_t kDeepestModelBlock = 8;
-constexpr std::int64_t kLongestWormholeBatch = 1024 / tensor::kTileSide;
+constexpr std::int64_t kWidestModelSubBlock = 4;
+constexpr std::int64_t kLongestQkvBatch = 2048 / tensor::kTileSide;
+constexpr std::int64_t kLongestBatch = 1024 / tensor::kTileSide;
 constexpr std::int64_t kLongestBlackholeBatch = 512 / tensor::kTileSide;
+constexpr std::int64_t kLongestPlainPrompt = 128 / tensor::kTileSide;
 constexpr std::int64_t kMinimalBlock = 8;  // MinimalMatmulConfig's default M, K and N block
 
 using core::ceil_div;
@@ -116,6 +125,15 @@ MatmulBlocks share_of(const MatmulSpecs& specs, mesh::Grid grid, Multicast multi
     return share;
 }
 
+void set_sub_block(MatmulBlocks& blocks) {
+    for (const auto& [rows, cols] : kSubBlocks) {
+        if (blocks.block_rows % rows != 0 || blocks.block_cols % cols != 0) continue;
+        blocks.sub_rows = rows;
+        blocks.sub_cols = cols;
+        return;
+    }
+}
+
 /// The largest block, the squarer first, of whole cuts of a core's share at this depth.
 std::optional<MatmulBlocks> largest_that_fits(const MatmulSpecs& specs, MatmulBlocks blocks,
                                               core::Bytes limit) {
@@ -144,7 +162,10 @@ MatmulBlocks default_blocks(const MatmulSpecs& specs, MatmulBlocks share, mesh::
     if (share.multicast != Multicast::Both) deepest = depth % 2 == 0 ? 2 : 1;
     for (const std::int64_t block : divisors(deepest)) {
         share.block_depth = block;
-        if (const auto found = largest_that_fits(specs, share, limit)) return *found;
+        if (auto found = largest_that_fits(specs, share, limit)) {
+            set_sub_block(*found);
+            return *found;
+        }
     }
     share.block_rows = share.block_cols = 1;
     return share;
@@ -213,11 +234,25 @@ double feed_of_block(const MatmulSpecs& specs, const KernelPlan& plan, const mes
                     cycles(1, Multicast::Activations, specs.weight, blocks.block_cols));
 }
 
-/// Cycles of a block of K beside its products: the sums so far go through the core like a tile of
-/// an eltwise op, unless the packer adds them up in L1 while the next products are made.
-double partial_cycles(const KernelPlan& plan, const mesh::ChipSpec& chip) {
-    if (plan.partial_sums == PartialSums::InL1) return 0;
-    return static_cast<double>(chip.eltwise_tile_cycles);
+/// Cycles of one tile of the output in a block of K whose products take `products`. Its sums go
+/// through the core like a tile of an eltwise op, unless the packer adds them up in L1 while the
+/// next sub-block is made: then a sub-block is not done sooner than a tile goes through.
+double tile_cycles(double products, const MatmulBlocks& blocks, const KernelPlan& plan,
+                   const mesh::ChipSpec& chip) {
+    const auto through = static_cast<double>(chip.eltwise_tile_cycles);
+    if (plan.partial_sums == PartialSums::ReadBack) return products + through;
+    return std::max(products, through / static_cast<double>(blocks.sub_rows * blocks.sub_cols));
+}
+
+/// Bytes that the busier of the two unpackers, one per operand, brings in for a tile product: the
+/// operand along the shorter side of a sub-block stays in the registers while that along the longer
+/// one goes by (tenstorrent/tt-llk: tt_llk_wormhole_b0/llk_lib/llk_unpack_AB_matmul.h, reuse_a).
+double unpacked_bytes(const MatmulSpecs& specs, const MatmulBlocks& blocks) {
+    const auto x = static_cast<double>(tensor::tile_bytes(specs.x.dtype).value);
+    const auto weight = static_cast<double>(tensor::tile_bytes(specs.weight.dtype).value);
+    return blocks.sub_cols >= blocks.sub_rows
+               ? std::max(weight, x / static_cast<double>(blocks.sub_cols))
+               : std::max(x, weight / static_cast<double>(blocks.sub_rows));
 }
 
 // A tile product takes its fidelity phases, or what the unpacker needs to bring in a tile; blocks
@@ -226,15 +261,13 @@ double partial_cycles(const KernelPlan& plan, const mesh::ChipSpec& chip) {
 Passes passes(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::ChipSpec& chip,
               const MatmulBlocks& blocks) {
     const mesh::MatmulSpec& spec = chip.kernels->matmul;
-    const auto tile = static_cast<double>(std::max(tensor::tile_bytes(specs.x.dtype).value,
-                                                   tensor::tile_bytes(specs.weight.dtype).value));
     const auto phases =
         static_cast<double>(chip.tile_cycles[static_cast<std::size_t>(plan.fidelity)]);
-    const double product =
-        std::max(phases * spec.product_factor, tile / spec.unpack_bytes_per_cycle);
+    const double product = std::max(phases * spec.product_factor,
+                                    unpacked_bytes(specs, blocks) / spec.unpack_bytes_per_cycle);
     const auto depth = static_cast<double>(blocks.block_depth);
     const double compute = static_cast<double>(blocks.block_rows * blocks.block_cols) *
-                           (depth * product + partial_cycles(plan, chip));
+                           tile_cycles(depth * product, blocks, plan, chip);
     const double feed = feed_of_block(specs, plan, chip, blocks);
     const double both = std::cbrt(compute * compute * compute + feed * feed * feed);
     const auto steps = static_cast<double>(blocks.batches * blocks.passes()) *
@@ -286,6 +319,21 @@ OpTime grid_time(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::C
     return time;
 }
 
+/// The sub-block that unpacks least, of those the largest; a core's share is padded to whole ones.
+void set_best_sub_block(const MatmulSpecs& specs, MatmulBlocks& blocks) {
+    std::optional<double> least;
+    for (const auto& [rows, cols] : kSubBlocks) {
+        if (rows > blocks.block_rows || cols > blocks.block_cols) continue;
+        MatmulBlocks tried = blocks;
+        tried.sub_rows = rows;
+        tried.sub_cols = cols;
+        const double bytes = unpacked_bytes(specs, tried);
+        if (least && bytes >= *least) continue;
+        least = bytes;
+        blocks = tried;
+    }
+}
+
 /// The blocks of least time among those that fit: what tuning by hand looks for.
 MatmulBlocks tuned_blocks(const MatmulSpecs& specs, MatmulBlocks share, const KernelPlan& plan,
                           const mesh::ChipSpec& chip) {
@@ -303,6 +351,7 @@ MatmulBlocks tuned_blocks(const MatmulSpecs& specs, MatmulBlocks share, const Ke
             share.block_rows = rows;
             for (const std::int64_t cols : cuts(share.core_cols)) {
                 share.block_cols = cols;
+                set_best_sub_block(specs, share);
                 if (buffers(specs, share) >= limit) continue;
                 const core::Picoseconds time = grid_time(specs, plan, chip, share).total();
                 if (time < least) {
@@ -316,22 +365,35 @@ MatmulBlocks tuned_blocks(const MatmulSpecs& specs, MatmulBlocks share, const Ke
     return best;
 }
 
+/// Tile rows of a long prompt that are multiplied at a time.
+std::int64_t longest_batch(Projection::Makes makes, mesh::Arch arch) {
+    if (makes == Projection::Makes::Qkv) return kLongestQkvBatch;
+    const bool short_batch = arch == mesh::Arch::Blackhole && makes != Projection::Makes::Output;
+    return short_batch ? kLongestBlackholeBatch : kLongestBatch;
+}
+
 /// The prefill configs of tt_transformers: 8 columns of cores (one per bank where there are fewer),
 /// rows of cores that divide K, rows of a long prompt in batches (models/tt_transformers/tt/
 /// model_config.py: matmul_config, find_prefill_grid, prefill_len_cutoff).
 MatmulBlocks model_blocks(const MatmulSpecs& specs, const KernelPlan& plan,
                           const mesh::ChipSpec& chip) {
-    const std::int64_t most =
-        chip.arch == mesh::Arch::WormholeB0 ? kLongestWormholeBatch : kLongestBlackholeBatch;
-    const std::int64_t depth = specs.depth_tiles();
+    const Projection& projection = plan.projection;
+    const std::int64_t most = longest_batch(projection.makes, chip.arch);
+    const std::int64_t depth =
+        projection.depth_tiles > 0 ? projection.depth_tiles : specs.depth_tiles();
     const std::int64_t cols = std::min<std::int64_t>(kModelGrid, chip.dram.banks);
-    const std::int64_t rows =
-        largest_divisor(depth, std::min<std::int64_t>(kModelGrid, plan.grid.y));
+    const bool single = projection.makes == Projection::Makes::Qkv;
+    const std::int64_t most_rows = std::min<std::int64_t>(kModelGrid, plan.grid.y);
+    const std::int64_t rows = single ? most_rows : largest_divisor(depth, most_rows);
     MatmulBlocks blocks;
     blocks.batches = ceil_div(specs.row_tiles(), most);
     blocks.core_rows = blocks.block_rows = ceil_div(std::min(specs.row_tiles(), most), rows);
     blocks.core_cols = blocks.block_cols = ceil_div(specs.col_tiles(), cols);
+    if (single) return blocks;
     blocks.block_depth = largest_divisor(depth / rows, kDeepestModelBlock);
+    if (projection.sub_blocks == Projection::SubBlocks::Largest) {
+        blocks.sub_cols = largest_divisor(blocks.block_cols, kWidestModelSubBlock);
+    }
     return blocks;
 }
 
@@ -343,7 +405,21 @@ MatmulBlocks minimal_blocks(const MatmulSpecs& specs, mesh::Grid grid) {
     blocks.block_cols = std::min(blocks.core_cols, kMinimalBlock);
     blocks.block_depth = std::min(specs.depth_tiles(), kMinimalBlock);
     blocks.hops = std::max(grid.x, grid.y) - 1;
+    set_sub_block(blocks);
     return blocks;
+}
+
+/// Those that tt_transformers gives to it (tenstorrent/tt-metal PR #37739, 2026-02): prompts longer
+/// than 128, on grids of at most 8 x 8.
+bool is_minimal(const MatmulSpecs& specs, const KernelPlan& plan) {
+    const Projection::Makes makes = plan.projection.makes;
+    return specs.row_tiles() > kLongestPlainPrompt &&
+           (makes == Projection::Makes::Qkv || makes == Projection::Makes::Down);
+}
+
+mesh::Grid model_grid(const KernelPlan& plan) {
+    constexpr auto kMost = static_cast<std::int32_t>(kModelGrid);
+    return {std::min(plan.grid.x, kMost), std::min(plan.grid.y, kMost)};
 }
 
 /// One core per bank: its columns, K deep, at its share of the banks' rate.
@@ -374,8 +450,10 @@ MatmulBlocks matmul_blocks(const MatmulSpecs& specs, const KernelPlan& plan,
                            const mesh::ChipSpec& chip, MatmulTuning tuning) {
     core::require(plan.grid.cores() > 0, "a matmul has a grid");
     if (tuning == MatmulTuning::Minimal) return minimal_blocks(specs, plan.grid);
-    if (tuning == MatmulTuning::Model && specs.row_tiles() > 1) {
-        return model_blocks(specs, plan, chip);
+    const bool model = tuning == MatmulTuning::Model || tuning == MatmulTuning::NewerModel;
+    if (model && specs.row_tiles() > 1) {
+        const bool minimal = tuning == MatmulTuning::NewerModel && is_minimal(specs, plan);
+        return minimal ? minimal_blocks(specs, model_grid(plan)) : model_blocks(specs, plan, chip);
     }
     const Multicast usual = default_multicast(specs, plan.grid);
     const MatmulBlocks untuned = default_blocks(specs, share_of(specs, plan.grid, usual), plan.grid,

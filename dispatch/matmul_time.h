@@ -34,8 +34,10 @@ struct MatmulBlocks {
     std::int64_t block_rows = 1;  // of the output kept in L1 at a time
     std::int64_t block_cols = 1;
     std::int64_t block_depth = 1;  // of K, per transfer
-    std::int64_t batches = 1;      // of rows, one after the other, each with the whole weight
-    std::int64_t hops = 0;         // cores a block passes before the last one has it; 0: multicast
+    std::int64_t sub_rows = 1;     // of the block, summed in the core's registers at a time
+    std::int64_t sub_cols = 1;
+    std::int64_t batches = 1;  // of rows, one after the other, each with the whole weight
+    std::int64_t hops = 0;     // cores a block passes before the last one has it; 0: multicast
 
     /// How often the weight is read, one for each block of rows; likewise the activations.
     std::int64_t row_passes() const { return core::ceil_div(core_rows, block_rows); }

@@ -35,8 +35,9 @@ struct OpTime {
 OpTime op_time(const KernelPlan& plan, const tensor::Work& work, const mesh::ChipSpec& chip);
 
 /// Who chose the blocks of a matmul: the best that fit, as a sweep finds them; the rules that
-/// ttnn.matmul falls back to; the prefill configs of tt_transformers; or minimal_matmul's own.
-enum class MatmulTuning { Tuned, OutOfBox, Model, Minimal };
+/// ttnn.matmul falls back to; the prefill configs of tt_transformers, without or with
+/// minimal_matmul for some of them; or minimal_matmul's own.
+enum class MatmulTuning { Tuned, OutOfBox, Model, NewerModel, Minimal };
 
 /// The same for an op whose operands are known: a Linear is timed as its layouts say.
 OpTime op_time(const tensor::Op& op, std::span<const tensor::Spec> in,

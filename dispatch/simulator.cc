@@ -53,7 +53,8 @@ Simulator::State::State(const fabric::Mesh& on, SimulatorOptions with)
     : mesh(used_by(on, with.launch.release)),
       options(with),
       chip(mesh.system.chip),
-      op_times(chip),
+      op_times(chip, with.launch.release == Release::R2025 ? MatmulTuning::Model
+                                                           : MatmulTuning::NewerModel),
       collectives(mesh),
       last_end(static_cast<std::size_t>(mesh.chip_count()) * kMaxSubDevices),
       rings(last_end.size()),

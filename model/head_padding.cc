@@ -36,12 +36,13 @@ void pad_layer(LayerConfig& layer, std::int64_t tp) {
 struct PaddedCores {
     std::string_view base_model;
     std::int64_t cores;
+    dispatch::Release since = dispatch::Release::R2025;
 };
 // tenstorrent/tt-metal: models/tt_transformers/tt/model_config.py, default_padded_cores;
-// Qwen2.5-32B in the tree of 2026-05-23.
+// Qwen2.5-32B is in the tree of 2026-05-23, not in that of 0039cbf0861e.
 constexpr std::array kPaddedCores{
     PaddedCores{"Qwen2.5-VL-72B", 32}, PaddedCores{"Qwen2.5-VL-32B", 16},
-    PaddedCores{"Qwen2.5-72B", 32},    PaddedCores{"Qwen2.5-32B", 16},
+    PaddedCores{"Qwen2.5-72B", 32},    PaddedCores{"Qwen2.5-32B", 16, dispatch::Release::R2026_05},
     PaddedCores{"Qwen2.5-7B", 16},     PaddedCores{"QwQ-32B", 16},
 };
 
@@ -137,8 +138,8 @@ Config pad_heads(const Config& config, std::int64_t tp) {
     return padded;
 }
 
-std::int64_t mlp_padding_cores(std::string_view base_model,
-                               std::optional<std::int64_t> asked_cores) {
+std::int64_t mlp_padding_cores(std::string_view base_model, std::optional<std::int64_t> asked_cores,
+                               dispatch::Release release) {
     if (asked_cores) {
         if (*asked_cores < 0) {
             throw core::Error::mismatch("PAD_MLP_CORES", "", "a number of cores, 0 or more",
@@ -148,7 +149,7 @@ std::int64_t mlp_padding_cores(std::string_view base_model,
         return *asked_cores;
     }
     for (const PaddedCores& row : kPaddedCores) {
-        if (row.base_model == base_model) return row.cores;
+        if (row.base_model == base_model) return release >= row.since ? row.cores : 0;
     }
     return 0;
 }

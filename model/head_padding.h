@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dispatch/release.h"
 #include "model/config.h"
 
 namespace model {
@@ -52,9 +53,10 @@ std::optional<std::string> padding_obstacle(const Config& config);
 Config pad_heads(const Config& config, std::int64_t tp);
 
 /// PAD_MLP_CORES of tt_transformers: cores whose tiles the feed-forward of each device fills. A
-/// given number wins over the model's default; 0: no padding. Throws core::Error below 0.
-std::int64_t mlp_padding_cores(std::string_view base_model,
-                               std::optional<std::int64_t> asked_cores);
+/// given number wins over the model's default of that release; 0: no padding. Throws core::Error
+/// below 0.
+std::int64_t mlp_padding_cores(std::string_view base_model, std::optional<std::int64_t> asked_cores,
+                               dispatch::Release release = dispatch::Release::R2026_05);
 
 /// The stored width of a feed-forward of `intermediate_size` on `devices` chips.
 std::int64_t padded_intermediate(std::int64_t intermediate_size, std::string_view base_model,

@@ -11,6 +11,29 @@ using dispatch::Buffer;
 using dispatch::BufferRef;
 using tensor::Spec;
 
+namespace {
+
+// model_config.py: XQKV_PREFILL_PROGCFG; WO_PREFILL_PROGCFG has the depth of one device's heads,
+// PREFILL_MLP_W2_PRG_CONFIG that of all devices'; matmul_config has no wide sub-blocks on a Galaxy.
+// llama3_70b_galaxy has configs of its own.
+dispatch::Projection projection_of(OpGroup group, const Profile& profile, const Spec& weight) {
+    using Makes = dispatch::Projection::Makes;
+    dispatch::Projection projection;
+    if (profile.is_2d()) projection.sub_blocks = dispatch::Projection::SubBlocks::Single;
+    if (profile.fuses()) return projection;
+    if (group == OpGroup::LiQkvPrefill) projection.makes = Makes::Qkv;
+    if (group == OpGroup::LiOPrefill) projection.makes = Makes::Output;
+    if (group == OpGroup::LiFf2) projection.makes = Makes::Down;
+    if (profile.is_2d()) return projection;
+    if (projection.makes == Makes::Output) {
+        projection.depth_tiles = weight.tile_rows() / profile.shape.chips();
+    }
+    if (projection.makes == Makes::Down) projection.depth_tiles = weight.tile_rows();
+    return projection;
+}
+
+}  // namespace
+
 ProgramWriter::ProgramWriter(const Profile& profile, const Precision& precision,
                              const fabric::Mesh& mesh, const PartitionOptions& options,
                              tensor::Phase phase)
@@ -106,6 +129,15 @@ dispatch::OpCommand ProgramWriter::lowered(const tensor::Op& op, const std::vect
     body.plan =
         dispatch::lower(op, in, out, memories,
                         {&mesh_.system.chip, worker_grid_, program.phase, fidelity, release_});
+    // llama3_70b_galaxy/tt/llama_attention.py: llama_rs_create_heads leaves rows of heads, and
+    // rotary_embedding_llama_fused_qk takes them as they are (row_major_QK).
+    if (std::holds_alternative<tensor::RotaryEmbedding>(op) && profile_.fuses()) {
+        body.plan.head_rows = dispatch::HeadRows::Packed;
+    }
+    if (std::holds_alternative<tensor::Linear>(op)) {
+        body.plan.projection = projection_of(static_cast<OpGroup>(fidelity_group), profile_,
+                                             program.buffer(inputs[1].ref).global);
+    }
     return body;
 }
 

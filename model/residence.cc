@@ -16,7 +16,8 @@ using tensor::Spec;
 constexpr MemoryConfig kL1{BufferType::L1, MemoryLayout::Interleaved, 0};
 constexpr MemoryConfig kDram{BufferType::Dram, MemoryLayout::Interleaved, 0};
 
-// Wider shards do not fit beside the circular buffers of their readers. GUESS, as in lower.cc.
+// Wider shards of logits do not fit beside the circular buffers of the matmul. GUESS, as in
+// lower.cc.
 constexpr std::int64_t kWidestShardTiles = 32;
 
 // DECODE_RESIDUAL_MEMCFG of models/demos/llama3_70b_galaxy/tt/model_config.py: 128 columns a core
@@ -89,7 +90,10 @@ Residence::Memory Residence::of_product(const tensor::Node& node, const Spec& y,
                                         const MemoryConfig& first) const {
     const Role weight = graph_.value(node.inputs[1]).role;
     const bool sharded = first.layout == MemoryLayout::WidthSharded;
-    if (weight == Role::WeightLmHead) return sharded ? width(first.shards, y) : Memory{};
+    if (weight == Role::WeightLmHead) {
+        const bool narrow = sharded && y.tile_cols() <= kWidestShardTiles * first.shards;
+        return narrow ? width(first.shards, y) : Memory{};
+    }
     if (!decodes()) return {};
     const bool fused = profile_.wo == Profile::AttentionOut::ColumnParallel;
     // memory_config_mm of the fused all-gather matmul
@@ -123,7 +127,6 @@ Residence::Memory Residence::width(std::int64_t cores, const Spec& spec) const {
     if (cores <= 0 || spec.shape.rank() != 2 || spec.tile_rows() != 1) return {};
     const std::int64_t shards = std::min(cores, spec.tile_cols());
     if (shards > grid_.cores()) return {};  // the software's grid is larger than this device's
-    if (core::ceil_div(spec.tile_cols(), shards) > kWidestShardTiles) return {};
     return MemoryConfig{BufferType::L1, MemoryLayout::WidthSharded,
                         static_cast<std::int32_t>(shards)};
 }

@@ -153,7 +153,9 @@ Config text_config(const SpeedQuestion& question) {
     if (!config.layers.empty()) {
         config.num_hidden_layers = static_cast<std::int64_t>(config.layers.size());
     }
-    return pad_feed_forward(config, question.model.base, question.mesh.chip_count(), {});
+    const std::string& base = question.model.base;
+    return pad_feed_forward(config, base, question.mesh.chip_count(),
+                            mlp_padding_cores(base, {}, question.release));
 }
 
 Answer speed_answer(const SpeedQuestion& question, SpeedOf value, std::int64_t users_before) {

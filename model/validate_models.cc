@@ -114,6 +114,9 @@ std::variant<KnownModel, Unknown> ModelLibrary::model(std::string_view name) con
     if (found == configs_.end()) return Unknown{"no configuration of " + std::string(name)};
     if (!found->second.config) return Unknown{found->second.problem};
     known.folder = folders_.at(found->first);
+    // Tables spell names in lower case; the software reads them as the checkpoint spells them.
+    const std::string spelled = base_model_name(known.folder);
+    if (lower_case(spelled) == lower_case(known.base)) known.base = spelled;
     known.config = &*found->second.config;
     return known;
 }

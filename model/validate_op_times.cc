@@ -183,7 +183,9 @@ std::vector<Named> prefill_products() {
     const auto matmul = [](std::int64_t k, std::int64_t n, DType weight) {
         return [=](std::int64_t rows, mesh::Grid grid) {
             Calls calls = product(rows, k, n, weight, grid);
-            std::get<MatmulQuestion>(calls.question).tuning = dispatch::MatmulTuning::Model;
+            auto& question = std::get<MatmulQuestion>(calls.question);
+            question.tuning = dispatch::MatmulTuning::Model;
+            question.projection.sub_blocks = dispatch::Projection::SubBlocks::Single;
             return calls;
         };
     };

@@ -169,6 +169,27 @@ TEST(KernelQuestion, published_kernels_of_blackhole_are_near) {
     near(question(KernelKind::Unary, tiles(122880, 64), tiles(122880, 64), 20), 190.2);
 }
 
+TEST(KernelTime, packed_heads_are_a_tile_of_rotary_where_padded_ones_are_four) {
+    // 8 users of 8 heads of 128 (tenstorrent/tt-metal: models/demos/llama3_70b_galaxy/tests,
+    // test_llama_ops.py with tiles and decoder_perf_targets_6u.json with rows of heads).
+    const mesh::ChipSpec chip =
+        mesh::load_chip(TESSERA_SOURCE_DIR "/topologies/chips/wormhole_galaxy.yaml");
+    const tensor::Spec heads{{8, 8, 128}, tensor::DType::BFloat16, tensor::Layout::Tile};
+    const tensor::Spec table{{8, 1, 128}, tensor::DType::BFloat16, tensor::Layout::Tile};
+    const std::vector<tensor::Spec> in{heads, table, table};
+    const tensor::Op rotary = tensor::RotaryEmbedding{tensor::Phase::Decode};
+    KernelPlan plan;
+    plan.cores = 8;
+    plan.inputs.assign(3, sharded(MemoryLayout::HeightSharded, 8));
+    plan.outputs = {sharded(MemoryLayout::HeightSharded, 8)};
+    const auto time = [&] {
+        return us(kernel_question(rotary, in, tensor::work(rotary, in, {}), plan).value(), chip);
+    };
+    EXPECT_NEAR(time() / 3.58, 1, 0.15);
+    plan.head_rows = HeadRows::Packed;
+    EXPECT_NEAR(time() / 2.234, 1, 0.15);
+}
+
 TEST(KernelQuestion, every_op_that_streams_is_a_kernel_and_matmuls_are_not) {
     const tensor::Spec x = row_of_tiles(4);
     KernelPlan plan;

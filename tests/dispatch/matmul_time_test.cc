@@ -120,10 +120,11 @@ TEST(GridMatmul, ttnn_defaults_cut_the_output_as_its_rules_say) {
         return matmul_blocks(matmul(m, k, n, DType::BFloat16, DType::BFloat16), plan, chip,
                              MatmulTuning::OutOfBox);
     };
-    EXPECT_EQ(blocks(512, 512, 512), (MatmulBlocks{Multicast::Both, 2, 2, 2, 2, 2}));
-    EXPECT_EQ(blocks(512, 1024, 1024), (MatmulBlocks{Multicast::Activations, 16, 1, 16, 1, 2}));
-    EXPECT_EQ(blocks(1024, 1024, 512), (MatmulBlocks{Multicast::Weight, 1, 16, 1, 16, 2}));
-    EXPECT_EQ(blocks(2048, 2048, 2048), (MatmulBlocks{Multicast::Both, 8, 8, 8, 8, 8}));
+    EXPECT_EQ(blocks(512, 512, 512), (MatmulBlocks{Multicast::Both, 2, 2, 2, 2, 2, 2, 2}));
+    EXPECT_EQ(blocks(512, 1024, 1024),
+              (MatmulBlocks{Multicast::Activations, 16, 1, 16, 1, 2, 8, 1}));
+    EXPECT_EQ(blocks(1024, 1024, 512), (MatmulBlocks{Multicast::Weight, 1, 16, 1, 16, 2, 1, 8}));
+    EXPECT_EQ(blocks(2048, 2048, 2048), (MatmulBlocks{Multicast::Both, 8, 8, 8, 8, 8, 4, 2}));
     EXPECT_EQ(blocks(3072, 3072, 3072).passes(), 2);  // 12x12 tiles 12 deep are too much for L1
     EXPECT_EQ(blocks(32, 4096, 4096).multicast, Multicast::Activations);
 }
@@ -166,13 +167,68 @@ TEST(GridMatmul, models_take_eight_columns_rows_that_divide_k_and_batches_of_a_p
         return matmul_blocks(matmul(m, k, n, DType::BFloat16, DType::BFloat8_b), plan, wormhole,
                              MatmulTuning::Model);
     };
-    EXPECT_EQ(blocks(128, 4096, 14336), (MatmulBlocks{Multicast::Both, 1, 56, 1, 56, 8, 1}));
-    EXPECT_EQ(blocks(4096, 3584, 4096), (MatmulBlocks{Multicast::Both, 4, 16, 4, 16, 7, 4}));
+    EXPECT_EQ(blocks(128, 4096, 14336), (MatmulBlocks{Multicast::Both, 1, 56, 1, 56, 8, 1, 4, 1}));
+    EXPECT_EQ(blocks(4096, 3584, 4096), (MatmulBlocks{Multicast::Both, 4, 16, 4, 16, 7, 1, 4, 4}));
     const KernelPlan wide = on_grid({11, 10}, Fidelity::HiFi2, kDram);
     const auto p100 = matmul_blocks(matmul(1024, 4096, 4096, DType::BFloat16, DType::BFloat8_b),
                                     wide, chip_of("p100"), MatmulTuning::Model);
     EXPECT_EQ(p100.core_cols, 19);
     EXPECT_EQ(p100.batches, 2);
+}
+
+TEST(GridMatmul, each_projection_of_a_model_has_its_config) {
+    // models/tt_transformers/tt/model_config.py: XQKV_PREFILL_PROGCFG, WO_PREFILL_PROGCFG (the
+    // heads of one device), PREFILL_MLP_W2_PRG_CONFIG (hidden_dim of all devices),
+    // get_out_subblock_w.
+    using Makes = Projection::Makes;
+    const mesh::ChipSpec wormhole = chip_of("n150");
+    KernelPlan plan = on_grid({8, 8}, Fidelity::HiFi2, kDram);
+    const auto blocks = [&](std::int64_t m, std::int64_t k, std::int64_t n, Makes makes,
+                            std::int64_t depth_tiles) {
+        plan.projection.makes = makes;
+        plan.projection.depth_tiles = depth_tiles;
+        return matmul_blocks(matmul(m, k, n, DType::BFloat16, DType::BFloat8_b), plan, wormhole,
+                             MatmulTuning::Model);
+    };
+    EXPECT_EQ(blocks(4096, 5120, 896, Makes::Qkv, 0),
+              (MatmulBlocks{Multicast::Both, 8, 4, 8, 4, 1, 1, 1, 2}));
+    EXPECT_EQ(blocks(128, 640, 5120, Makes::Output, 20).block_depth, 4);
+    EXPECT_EQ(blocks(128, 8192, 1024, Makes::Output, 32).block_depth, 4);
+    EXPECT_EQ(blocks(128, 9728, 3584, Makes::Down, 608).block_depth, 4);  // 304 alone: 2
+    EXPECT_EQ(blocks(128, 9728, 3584, Makes::Down, 608).sub_cols, 2);
+    EXPECT_EQ(blocks(128, 3584, 9472, Makes::Other, 0).sub_cols, 1);  // 37 tiles
+    plan.projection.sub_blocks = Projection::SubBlocks::Single;
+    EXPECT_EQ(blocks(128, 9728, 3584, Makes::Down, 608).sub_cols, 1);
+}
+
+TEST(GridMatmul, newer_models_leave_long_prompts_of_two_projections_to_minimal_matmul) {
+    // tenstorrent/tt-metal PR #37739: QKV and w2 of more than 128 rows.
+    const mesh::ChipSpec wormhole = chip_of("n150");
+    KernelPlan plan = on_grid({8, 8}, Fidelity::HiFi2, kDram);
+    const auto hops = [&](std::int64_t m, Projection::Makes makes) {
+        plan.projection.makes = makes;
+        return matmul_blocks(matmul(m, 4096, 4096, DType::BFloat16, DType::BFloat8_b), plan,
+                             wormhole, MatmulTuning::NewerModel)
+            .hops;
+    };
+    EXPECT_EQ(hops(128, Projection::Makes::Qkv), 0);
+    EXPECT_EQ(hops(1024, Projection::Makes::Qkv), 7);
+    EXPECT_EQ(hops(1024, Projection::Makes::Down), 7);
+    EXPECT_EQ(hops(1024, Projection::Makes::Output), 0);
+}
+
+TEST(GridMatmul, narrow_sub_blocks_unpack_an_operand_for_every_product) {
+    // Multiplying bfp4 by bf16 in LoFi: the activations go into the registers once for four
+    // products, or for each.
+    const mesh::ChipSpec chip = chip_of("n150");
+    KernelPlan plan = on_grid({8, 8}, Fidelity::LoFi, kDram);
+    const MatmulSpecs specs = matmul(1024, 4096, 4096, DType::BFloat16, DType::BFloat4_b);
+    const auto compute = [&] {
+        return core::to_us(matmul_time(specs, plan, {}, chip, MatmulTuning::Model).compute);
+    };
+    const double wide = compute();
+    plan.projection.sub_blocks = Projection::SubBlocks::Single;
+    EXPECT_GT(compute(), 1.8 * wide);
 }
 
 TEST(GridMatmul, few_rows_take_as_long_as_the_edge_of_the_grid_reads_the_weight) {

@@ -136,6 +136,8 @@ TEST(PaddedIntermediate, follows_pad_mlp_cores) {
     EXPECT_EQ(padded_intermediate(14336, "Llama-3.1-8B", 8, {}), 14336);
     EXPECT_EQ(padded_intermediate(18944, "Qwen2.5-7B", 2, 0), 18944);
     EXPECT_EQ(padded_intermediate(14336, "Llama-3.1-8B", 8, 64), 16384);
+    EXPECT_EQ(mlp_padding_cores("Qwen2.5-32B", {}, dispatch::Release::R2025), 0);
+    EXPECT_EQ(mlp_padding_cores("Qwen2.5-72B", {}, dispatch::Release::R2025), 32);
     const std::string text = error_text([] { mlp_padding_cores("Llama-3.1-8B", -8); });
     EXPECT_NE(text.find("PAD_MLP_CORES"), text.npos) << text;
     EXPECT_NE(text.find("-8"), text.npos) << text;

@@ -400,6 +400,18 @@ TEST(PartitionShapes, weights_are_dram_sharded_except_on_32_chips_and_wo_behind_
     EXPECT_EQ(layout(*t3k, "tok_embeddings"), "DRAM_INTERLEAVED");
 }
 
+TEST(PartitionShapes, a_feed_forward_shares_its_rows_over_the_cores_that_divide_both_sides) {
+    // find_grid_k_n: 5120 and 27648 / 8 columns are 160 and 108 tiles, 4 cores divide both
+    // (Qwen2.5-Coder-32B on a T3K); 28672 / 8, as PAD_MLP_CORES pads, are 112 tiles on 16.
+    const auto shards = [](std::int64_t hidden) {
+        const LlamaSizes sizes{5120, hidden, 64, 40};
+        const auto program = deployed(sizes, "t3k", "Qwen2.5-Coder-32B", batch_of(1)).decode();
+        return buffer_named(*program, "feed_forward.mul").memory.shards;
+    };
+    EXPECT_EQ(shards(27648), 4);
+    EXPECT_EQ(shards(28672), 16);
+}
+
 // --- segments and lifetimes ---
 
 TEST(PartitionSegments, layers_that_are_alike_are_written_once) {

@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "dispatch/tile_product.h"
 #include "mesh/kernel_spec.h"
 #include "tensor/ops/kv_cache.h"
 
@@ -41,22 +42,14 @@ struct Walk {
     std::int64_t active = 1;
 };
 
-/// A tile product takes its fidelity phases, or what the unpacker needs for the larger operand: as
-/// in matmuls.
-double product(const KernelPlan& plan, const mesh::ChipSpec& chip, double larger_tile) {
-    const mesh::MatmulSpec& matmul = chip.kernels->matmul;
-    const auto phases =
-        static_cast<double>(chip.tile_cycles[static_cast<std::size_t>(plan.fidelity)]);
-    return std::max(phases * matmul.product_factor, larger_tile / matmul.unpack_bytes_per_cycle);
-}
-
 /// One chunk of queries against one chunk of keys; the softmax leaves bf16 for the product with V.
 double step_cycles(const AttentionHeads& of, std::int64_t q_tiles, std::int64_t k_tiles,
                    const KernelPlan& plan, const mesh::ChipSpec& chip) {
     const mesh::AttentionSpec& spec = chip.kernels->attention;
-    const double scores = product(plan, chip, std::max(bytes_of(of.q), bytes_of(of.kv)));
-    const double values =
-        product(plan, chip, std::max(bytes_of(tensor::DType::BFloat16), bytes_of(of.kv)));
+    const double scores =
+        product_cycles(std::max(bytes_of(of.q), bytes_of(of.kv)), plan.fidelity, chip);
+    const double values = product_cycles(
+        std::max(bytes_of(tensor::DType::BFloat16), bytes_of(of.kv)), plan.fidelity, chip);
     double softmax = static_cast<double>(spec.softmax_tile.value);
     if (plan.attention.exp == ExpMode::Exact) softmax += static_cast<double>(spec.exact_exp.value);
     const double tile = static_cast<double>(tiles(of.q_dim)) * scores +

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "dispatch/attention_time.h"
+#include "dispatch/bank_blocks.h"
 
 namespace dispatch {
 namespace {
@@ -41,18 +42,6 @@ std::int32_t dram_cores(const Spec& weight, const mesh::ChipSpec& chip) {
     return static_cast<std::int32_t>(core::ceil_div(weight.tile_cols(), per_bank));
 }
 
-// Depth of a block of the DRAM-sharded matmul. GUESS after the names of tt_transformers
-// (in0_block_w): K is shared by the most cores, at most 64, that divide its tiles; the block is the
-// largest divisor, at most 8, of a core's share.
-std::int64_t dram_block_tiles(std::int64_t k_tiles) {
-    std::int64_t cores = 64;
-    while (k_tiles % cores != 0) --cores;
-    const std::int64_t share = k_tiles / cores;
-    std::int64_t block = 8;
-    while (share % block != 0) --block;
-    return block;
-}
-
 core::Bytes tile_of(const Spec& spec) { return tensor::tile_bytes(spec.dtype); }
 
 std::int64_t total_tiles(const Spec& spec) {
@@ -80,7 +69,8 @@ void add_streams(KernelPlan& plan, std::span<const Spec> in, std::span<const Spe
     for (const Spec& spec : out) plan.circular_buffers.push_back({"out", tile_of(spec) * 2});
 }
 
-// Block shapes and buffering here are GUESSES that keep L1 as full as the real configurations do.
+// On the grid, block shapes and buffering are GUESSES that keep L1 as full as the real
+// configurations do.
 void lower_matmul(KernelPlan& plan, std::span<const Spec> in, std::span<const Spec> out,
                   std::span<const MemoryConfig> placed, const LowerContext& context) {
     const Spec& x = in[0];
@@ -89,13 +79,8 @@ void lower_matmul(KernelPlan& plan, std::span<const Spec> in, std::span<const Sp
     if (placed[1].layout == MemoryLayout::DramWidthSharded) {
         // DRAM-sharded matmul: activations multicast, one core next to each bank.
         place(plan, kMatmulLaunch, dram_cores(weight, *context.chip), context.worker_grid);
-        const std::int64_t per_core = core::ceil_div(weight.tile_cols(), std::int64_t{plan.cores});
-        const std::int64_t block = dram_block_tiles(k_tiles);
-        plan.circular_buffers = {
-            {"in0", tile_of(x) * (2 * block)},
-            {"in1", tile_of(weight) * (3 * block * per_core)},
-            {"out", tile_of(out[0]) * per_core},
-            {"intermediate", tensor::tile_bytes(tensor::DType::BFloat16) * per_core}};
+        const BankMatmul matmul{x, weight, out[0], placed[0], plan.cores, context.fidelity};
+        plan.circular_buffers = bank_buffers(matmul, bank_blocks(matmul, *context.chip));
         return;
     }
     const std::int64_t rows = x.tile_rows() * x.shape.outer();

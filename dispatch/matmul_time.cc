@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "core/error.h"
+#include "dispatch/bank_time.h"
+#include "dispatch/tile_product.h"
 #include "mesh/kernel_spec.h"
 
 namespace dispatch {
@@ -260,11 +262,7 @@ double unpacked_bytes(const MatmulSpecs& specs, const MatmulBlocks& blocks) {
 // below the longer, and 26 % above it when they are equal. Calibrated on GEMM_FLOPS.md.
 Passes passes(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::ChipSpec& chip,
               const MatmulBlocks& blocks) {
-    const mesh::MatmulSpec& spec = chip.kernels->matmul;
-    const auto phases =
-        static_cast<double>(chip.tile_cycles[static_cast<std::size_t>(plan.fidelity)]);
-    const double product = std::max(phases * spec.product_factor,
-                                    unpacked_bytes(specs, blocks) / spec.unpack_bytes_per_cycle);
+    const double product = product_cycles(unpacked_bytes(specs, blocks), plan.fidelity, chip);
     const auto depth = static_cast<double>(blocks.block_depth);
     const double compute = static_cast<double>(blocks.block_rows * blocks.block_cols) *
                            tile_cycles(depth * product, blocks, plan, chip);
@@ -420,23 +418,6 @@ bool is_minimal(const MatmulSpecs& specs, const KernelPlan& plan) {
 mesh::Grid model_grid(const KernelPlan& plan) {
     constexpr auto kMost = static_cast<std::int32_t>(kModelGrid);
     return {std::min(plan.grid.x, kMost), std::min(plan.grid.y, kMost)};
-}
-
-/// One core per bank: its columns, K deep, at its share of the banks' rate.
-OpTime bank_time(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::ChipSpec& chip) {
-    const std::int64_t cols = ceil_div(specs.col_tiles(), std::int64_t{plan.cores});
-    const std::int64_t tiles = cols * specs.depth_tiles();
-    const std::int64_t cycles = chip.tile_cycles[static_cast<std::size_t>(plan.fidelity)];
-    core::Bytes rest;
-    if (in_dram(plan.inputs, 0)) rest += specs.x.bytes();
-    if (in_dram(plan.outputs, 0)) rest += specs.out.bytes();
-    // A bank gives 1/banks of the rate; written so that the rate stays whole.
-    const core::Bytes of_all = tensor::tile_bytes(specs.weight.dtype) * (tiles * chip.dram.banks);
-    const double reached =
-        static_cast<double>(chip.dram.sharded.value) * chip.kernels->matmul.bank_share;
-    return {.compute = core::duration(core::Cycles{cycles} * tiles, chip.clock),
-            .dram = of_all / core::BytesPerSecond{std::llround(reached)} +
-                    rest / chip.dram.interleaved};
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 // How long a matmul takes on one chip. The layout of the weight decides the kernel:
 // DRAM-sharded and one tile row (decode): one core beside each bank reads its own columns and
-// multiplies them; else the worker grid, where a core owns a block of the output and, per block of
-// K, waits for tiles multicast by the cores at the grid's edge while it multiplies.
+// multiplies them by blocks of K that the cores of the input multicast (bank_blocks.h); else the
+// worker grid, where a core owns a block of the output and, per block of K, waits for tiles
+// multicast by the cores at the grid's edge while it multiplies.
 // Blocks follow tenstorrent/tt-metal ttnn/cpp/ttnn/operations/matmul/device/config/
 // matmul_program_config.cpp (2026-05-23). Constants: `matmul` of topologies/chips. docs/matmul.md.
 #pragma once

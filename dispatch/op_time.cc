@@ -105,10 +105,8 @@ OpTime op_time(const tensor::Op& op, std::span<const tensor::Spec> in,
     }
     const core::Cycles eltwise = core::Cycles{chip.eltwise_tile_cycles} *
                                  core::ceil_div(work.eltwise_tiles, std::int64_t{plan.cores});
-    const core::Picoseconds l1 = time.l1;
     const core::Picoseconds launch = time.launch;
     time = matmul_time(specs, plan, eltwise, chip, tuning);
-    if (is_dram_sharded(specs, plan)) time.l1 = l1;
     time.launch = launch;
     return time;
 }

@@ -36,21 +36,10 @@ std::vector<Reach> reaches(const fabric::Mesh& mesh) {
     return found;
 }
 
-// Chips as software of the release uses them.
-fabric::Mesh used_by(fabric::Mesh chips, Release release) {
-    mesh::ChipSpec& chip = chips.system.chip;
-    const double share = launch_release(chip, release).bank_share;
-    if (!chip.kernels || share == 1) return chips;
-    mesh::KernelSpec kernels = *chip.kernels;
-    kernels.matmul.bank_share *= share;
-    chip.kernels = std::make_shared<const mesh::KernelSpec>(std::move(kernels));
-    return chips;
-}
-
 }  // namespace
 
 Simulator::State::State(const fabric::Mesh& on, SimulatorOptions with)
-    : mesh(used_by(on, with.launch.release)),
+    : mesh(on),
       options(with),
       chip(mesh.system.chip),
       op_times(chip, with.launch.release == Release::R2025 ? MatmulTuning::Model

@@ -15,7 +15,6 @@ MatmulSpec read_matmul(Section section) {
     matmul.feed_bytes_per_cycle = section.real("feed_bytes_per_cycle", 1, 1e4);
     matmul.reader_bytes_per_cycle = section.real("reader_bytes_per_cycle", 1, 1e4);
     matmul.write_share = section.real("write_share", 0.01, 1);
-    matmul.bank_share = section.real("bank_share", 0.01, 1);
     section.finish();
     return matmul;
 }
@@ -30,7 +29,6 @@ LaunchRelease read_release(Section section, const LaunchRelease* later) {
     if (own("page_write_us")) release.page_write = time(section, "page_write_us");
     if (own("page_read_us")) release.page_read = time(section, "page_read_us");
     if (section.has("axis_gather_us")) release.axis_gather = time(section, "axis_gather_us");
-    if (section.has("bank_share")) release.bank_share = section.real("bank_share", 0.01, 1);
     section.finish();
     return release;
 }

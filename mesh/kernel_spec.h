@@ -21,7 +21,6 @@ struct MatmulSpec {
     double feed_bytes_per_cycle = 1;    // tiles multicast along a row or column of cores
     double reader_bytes_per_cycle = 1;  // tiles of interleaved DRAM into one core, block by block
     double write_share = 1;             // of interleaved DRAM, by all cores writing their outputs
-    double bank_share = 1;              // of DramSpec::sharded, by one matmul core per bank
 };
 
 /// What changed with the software's date. Keys of LaunchKernelSpec::releases: "2025", "2026-05",
@@ -33,7 +32,6 @@ struct LaunchRelease {
     core::Picoseconds page_write{};    // host: preparing one page of a write
     core::Picoseconds page_read{};     // device: issuing one page of a read
     core::Picoseconds axis_gather{};   // more, of an all-gather along one axis of a 2-D mesh
-    double bank_share = 1;             // rate of DRAM-sharded matmuls, of that of later releases
 };
 
 /// Programs on the dispatcher (dispatch/launch_time.h). Zero rates cost nothing.

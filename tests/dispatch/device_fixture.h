@@ -41,7 +41,7 @@ inline mesh::ChipSpec small_chip() {
     chip.eltwise_tile_cycles = 1000;
     chip.core_l1 = 100_GBps;
     mesh::KernelSpec kernels;
-    kernels.matmul = {1, 1, 64, 16, 1e12, 1, 1};
+    kernels.matmul = {1, 1, 64, 16, 1e12, 1};
     kernels.stream.page_bytes_per_cycle = 1e12;  // eltwise tiles alone take time
     chip.kernels = std::make_shared<const mesh::KernelSpec>(kernels);
     return chip;

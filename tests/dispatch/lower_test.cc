@@ -45,13 +45,37 @@ TEST_F(Lower, a_dram_sharded_matmul_uses_one_core_per_bank_that_holds_columns) {
 }
 
 TEST_F(Lower, a_dram_sharded_matmul_streams_three_blocks_of_its_banks_columns) {
-    // w1 of Llama-3.1-8B: K is 128 tiles, 2 on each of 64 cores; 38 of 448 columns per bank.
+    // w1 of Llama-3.1-8B: K is 128 tiles, 4 on each of 32 cores; 38 of 448 columns per bank are
+    // 5 sub-blocks of 8. Sums are bfloat16 as the output, so they share its buffer.
     const KernelPlan plan = matmul(32, 4096, 14336, DType::BFloat4_b, kDramSharded);
-    ASSERT_EQ(plan.circular_buffers.size(), 4u);
-    EXPECT_EQ(plan.circular_buffers[0], (CircularBuffer{"in0", 2048_B * (2 * 2)}));
-    EXPECT_EQ(plan.circular_buffers[1], (CircularBuffer{"in1", 576_B * (3 * 2 * 38)}));
-    EXPECT_EQ(plan.circular_buffers[2].size, 2048_B * 38);
+    ASSERT_EQ(plan.circular_buffers.size(), 3u);
+    EXPECT_EQ(plan.circular_buffers[0], (CircularBuffer{"in0", 2048_B * (2 * 4)}));
+    EXPECT_EQ(plan.circular_buffers[1], (CircularBuffer{"in1", 576_B * (3 * 4 * 38)}));
+    EXPECT_EQ(plan.circular_buffers[2], (CircularBuffer{"out", 2048_B * 40}));
     EXPECT_EQ(plan.fidelity, mesh::Fidelity::LoFi);
+}
+
+TEST_F(Lower, sums_of_another_format_than_the_output_have_a_buffer_of_their_own) {
+    // fp32 sums (HiFi4), and bfloat16 ones under a bfp8 output; one block of K has no sums.
+    const std::vector<MemoryConfig> places{{BufferType::L1, MemoryLayout::WidthSharded, 4},
+                                           kDramSharded};
+    const auto buffers = [&](std::int64_t k, DType out, mesh::Fidelity fidelity) {
+        const std::vector<Spec> in{{{32, k}}, {{k, 384}, DType::BFloat8_b}};
+        const tensor::Op op = tensor::Linear{.out = out};
+        LowerContext with = context();
+        with.fidelity = fidelity;
+        return lower(op, in, tensor::infer(op, in), places, with).circular_buffers;
+    };
+    const auto precise = buffers(512, DType::BFloat16, mesh::Fidelity::HiFi4);
+    ASSERT_EQ(precise.size(), 4u);
+    EXPECT_EQ(precise[3], (CircularBuffer{"intermediate", 4096_B}));
+    const auto narrow = buffers(512, DType::BFloat8_b, mesh::Fidelity::HiFi2);
+    ASSERT_EQ(narrow.size(), 4u);
+    EXPECT_EQ(narrow[3], (CircularBuffer{"intermediate", 2048_B}));
+    const auto whole = buffers(32, DType::BFloat8_b, mesh::Fidelity::HiFi2);
+    ASSERT_EQ(whole.size(), 3u);
+    EXPECT_EQ(whole[0].size, 2048_B);
+    EXPECT_EQ(whole[1].size, 1088_B);
 }
 
 TEST_F(Lower, an_interleaved_matmul_of_one_tile_row_deals_columns_over_the_grid) {

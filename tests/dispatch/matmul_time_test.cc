@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "dispatch/lower.h"
+#include "dispatch/bank_blocks.h"
 #include "tests/dispatch/device_fixture.h"
 
 namespace dispatch::testing {
@@ -44,12 +45,12 @@ KernelPlan on_grid(mesh::Grid grid, Fidelity fidelity, MemoryConfig activations)
     return plan;
 }
 
-/// 12 tile columns on 12 banks: every core has one, 1000 tiles deep.
-OpTime a_column_per_bank(DType weight, Fidelity fidelity) {
+/// 24 tile columns on each of 12 banks, K in blocks of 8 tiles.
+OpTime on_banks(DType weight, Fidelity fidelity, std::int64_t depth) {
     const mesh::ChipSpec chip = chip_of("n150");
-    const std::vector<tensor::Spec> in{{{32, 32'000}, DType::BFloat16, tensor::Layout::Tile},
-                                       {{32'000, 384}, weight, tensor::Layout::Tile}};
-    const MemoryConfig sharded{mesh::BufferType::L1, MemoryLayout::WidthSharded, 50};
+    const std::vector<tensor::Spec> in{{{32, 32 * depth}, DType::BFloat16, tensor::Layout::Tile},
+                                       {{32 * depth, 32 * 12 * 24}, weight, tensor::Layout::Tile}};
+    const MemoryConfig sharded{mesh::BufferType::L1, MemoryLayout::WidthSharded, 64};
     const std::vector<MemoryConfig> placed{sharded, kBanks};
     const tensor::Op op = tensor::Linear{};
     const KernelPlan plan = lower(op, in, tensor::infer(op, in), placed,
@@ -59,32 +60,164 @@ OpTime a_column_per_bank(DType weight, Fidelity fidelity) {
 }
 
 TEST(BankMatmul, formats_and_fidelities_decide_between_bank_and_matrix_unit) {
-    // At 20 GB/s a bank gives a bfp4 tile in 28.8 ns: HiFi2 already multiplies longer than that.
+    // What 512 more tiles of K cost: at 20 GB/s a bank gives a bfp4 tile in 28.8 ns, and HiFi2
+    // already multiplies longer than that.
     struct Row {
         DType dtype;
         Fidelity fidelity;
-        core::Picoseconds read, multiply;
+        double read, multiply;  // ns
         const char* bound;
     };
     const std::vector<Row> rows = {
-        {DType::BFloat4_b, Fidelity::LoFi, 28'800_ps, 16_ns, "dram"},
-        {DType::BFloat4_b, Fidelity::HiFi2, 28'800_ps, 32_ns, "compute"},
-        {DType::BFloat4_b, Fidelity::HiFi4, 28'800_ps, 64_ns, "compute"},
-        {DType::BFloat8_b, Fidelity::LoFi, 54'400_ps, 16_ns, "dram"},
-        {DType::BFloat8_b, Fidelity::HiFi2, 54'400_ps, 32_ns, "dram"},
-        {DType::BFloat8_b, Fidelity::HiFi4, 54'400_ps, 64_ns, "compute"},
-        {DType::BFloat16, Fidelity::HiFi2, 102'400_ps, 32_ns, "dram"},
-        {DType::BFloat16, Fidelity::HiFi4, 102'400_ps, 64_ns, "dram"},
+        {DType::BFloat4_b, Fidelity::LoFi, 28.8, 16, "dram"},
+        {DType::BFloat4_b, Fidelity::HiFi2, 28.8, 32, "compute"},
+        {DType::BFloat4_b, Fidelity::HiFi4, 28.8, 64, "compute"},
+        {DType::BFloat8_b, Fidelity::LoFi, 54.4, 16, "dram"},
+        {DType::BFloat8_b, Fidelity::HiFi2, 54.4, 32, "dram"},
+        {DType::BFloat8_b, Fidelity::HiFi4, 54.4, 64, "compute"},
+        {DType::BFloat16, Fidelity::HiFi2, 102.4, 32, "dram"},
+        {DType::BFloat16, Fidelity::HiFi4, 102.4, 64, "dram"},
     };
     for (const Row& row : rows) {
-        const OpTime time = a_column_per_bank(row.dtype, row.fidelity);
+        const OpTime some = on_banks(row.dtype, row.fidelity, 512);
+        const OpTime more = on_banks(row.dtype, row.fidelity, 1024);
         const std::string what =
             std::string(tensor::name(row.dtype)) + " " + mesh::to_text(row.fidelity);
-        EXPECT_EQ(time.dram, row.read * 1000) << what;
-        EXPECT_EQ(time.compute, row.multiply * 1000) << what;
-        EXPECT_EQ(time.bound(), row.bound) << what;
-        EXPECT_EQ(time.total(), std::max(row.read, row.multiply) * 1000) << what;
+        const auto ns = [](core::Picoseconds time) {
+            return static_cast<double>(time.count()) / (1000.0 * 512 * 24);
+        };
+        EXPECT_NEAR(ns(more.dram - some.dram), row.read, 1e-3) << what;
+        EXPECT_NEAR(ns(more.compute - some.compute), row.multiply, 1e-3) << what;
+        EXPECT_NEAR(ns(more.total() - some.total()), std::max(row.read, row.multiply), 1e-3)
+            << what;
+        EXPECT_EQ(more.bound(), row.bound) << what;
+        // What is paid once: less than a hundredth of the whole.
+        EXPECT_LT(
+            more.total(),
+            core::Picoseconds{std::llround(1010 * std::max(row.read, row.multiply) * 1024 * 24)})
+            << what;
     }
+}
+
+/// bfp8 at HiFi2, the activations on so many cores.
+OpTime on_shards(const mesh::ChipSpec& chip, std::int64_t depth, std::int64_t cols,
+                 std::int32_t shards) {
+    const std::vector<tensor::Spec> in{
+        {{32, 32 * depth}, DType::BFloat16, tensor::Layout::Tile},
+        {{32 * depth, 32 * cols}, DType::BFloat8_b, tensor::Layout::Tile}};
+    const std::vector<MemoryConfig> placed{
+        {mesh::BufferType::L1, MemoryLayout::WidthSharded, shards}, kBanks};
+    const tensor::Op op = tensor::Linear{};
+    const LowerContext context{&chip, chip.worker_grid, tensor::Phase::Decode, Fidelity::HiFi2};
+    return op_time(op, in, {}, lower(op, in, tensor::infer(op, in), placed, context), chip);
+}
+
+TEST(BankMatmul, blocks_of_one_tile_wait_for_their_hand_over) {
+    // w2 of Qwen2.5-7B on an N300: 304 tiles of K on 16 cores are 19 each, which only 1 divides.
+    // Decode of Llama-3.2-1B on N300 with weights of 4 to 16 bits leaves 0.85 to 0.9 us per block
+    // (tenstorrent/tt-metal: models/tt_transformers/PERF.md).
+    const mesh::ChipSpec chip = chip_of("n300");
+    const OpTime single = on_shards(chip, 304, 112, 16);
+    EXPECT_EQ(single.bound(), "l1");
+    const double per_block = core::to_seconds(single.l1 - single.alone) / 304;
+    EXPECT_GT(per_block, 0.7e-6);
+    EXPECT_LT(per_block, 0.95e-6);
+    // The same work in blocks of 8 tiles is bound by the banks, as its bytes say.
+    const OpTime deep = on_shards(chip, 304, 112, 38);
+    EXPECT_EQ(deep.bound(), "dram");
+    EXPECT_EQ(deep.dram - deep.alone, single.dram - single.alone);
+    EXPECT_LT(deep.total(), single.total());
+}
+
+TEST(BankMatmul, short_blocks_on_many_columns_are_bound_by_the_packer) {
+    // Every block adds all columns of a core to the sums in L1: w1 of Llama-3.2-1B on an N150 has
+    // blocks of one tile; 22 columns are 3 sub-blocks of 8.
+    const mesh::ChipSpec chip = chip_of("n150");
+    const OpTime time = on_shards(chip, 64, 256, 64);
+    EXPECT_EQ(time.bound(), "compute");
+    EXPECT_EQ(time.compute - time.alone,
+              core::duration(core::Cycles{64 * 24 * chip.eltwise_tile_cycles}, chip.clock));
+    EXPECT_EQ(on_shards(chip, 64, 256, 8).bound(), "dram");
+}
+
+TEST(BankMatmul, a_fused_program_pays_the_start_once) {
+    const OpTime time = on_banks(DType::BFloat8_b, Fidelity::HiFi2, 512);
+    EXPECT_GT(time.begins, 0_ns);
+    EXPECT_GT(time.alone, time.begins);
+    EXPECT_GT(time.dram, time.alone);
+}
+
+/// `depth` x `cols` tiles of bfp4 on 12 banks, the activations on so many cores.
+BankMatmul bank_matmul(std::int64_t depth, std::int64_t cols, std::int32_t shards,
+                       Fidelity fidelity = Fidelity::LoFi) {
+    const MatmulSpecs specs = matmul(32, 32 * depth, 32 * cols, DType::BFloat16, DType::BFloat4_b);
+    const auto layout = shards > 0 ? MemoryLayout::WidthSharded : MemoryLayout::Interleaved;
+    return {specs.x, specs.weight, specs.out, {mesh::BufferType::L1, layout, shards}, 12, fidelity};
+}
+
+TEST(BankBlocks, follow_the_cores_of_the_input) {
+    // models/tt_transformers/tt/model_config.py: the largest divisor, at most 8, of a core's tiles.
+    const mesh::ChipSpec chip = chip_of("n150");
+    const auto on = [&](std::int64_t depth, std::int32_t shards) {
+        return bank_blocks(bank_matmul(depth, 448, shards), chip);
+    };
+    EXPECT_EQ(on(128, 64), (BankBlocks{2, 64, 38, 8, 5}));
+    EXPECT_EQ(on(128, 32), (BankBlocks{4, 32, 38, 8, 5}));
+    EXPECT_EQ(on(448, 64), (BankBlocks{7, 64, 38, 8, 5}));
+    EXPECT_EQ(on(304, 16).depth, 1);
+    EXPECT_EQ(on(8, 1).count, 1);
+    EXPECT_EQ(on(128, 0).depth, 2);  // not sharded: 64 cores
+}
+
+TEST(BankBlocks, are_handed_over_as_often_as_devices_count) {
+    // Of wqkv, wo, w1 (w3 is alike) and w2 of a layer: tenstorrent/tt-metal PR #55444.
+    struct Weight {
+        std::int64_t depth, cols;
+        std::int32_t shards;
+    };
+    const mesh::ChipSpec chip = chip_of("p150");
+    const auto hand_overs = [&](const std::vector<Weight>& layer) {
+        std::int64_t sum = 0;
+        for (const Weight& weight : layer) {
+            BankMatmul matmul = bank_matmul(weight.depth, weight.cols, weight.shards);
+            matmul.cores = 8;
+            sum += bank_blocks(matmul, chip).count;
+        }
+        return sum;
+    };
+    // Llama-3.1-8B on P150 and P150x4, Qwen2.5-7B on P150x4, Qwen3-32B on P150.
+    EXPECT_EQ(hand_overs({{128, 192, 32}, {128, 128, 32}, {128, 448, 64}, {448, 128, 64}}), 192);
+    EXPECT_EQ(hand_overs({{128, 48, 32}, {32, 128, 8}, {128, 112, 16}, {112, 128, 16}}), 72);
+    EXPECT_EQ(hand_overs({{112, 36, 28}, {28, 112, 7}, {112, 160, 16}, {160, 112, 16}}), 83);
+    EXPECT_EQ(hand_overs({{160, 320, 32}, {256, 160, 64}, {160, 800, 40}, {800, 160, 40}}), 296);
+}
+
+TEST(BankBlocks, sub_blocks_fill_the_destination_registers) {
+    // 8 tiles, 4 with fp32 sums; padding where a wider one makes fewer.
+    const mesh::ChipSpec chip = chip_of("n150");
+    const auto of = [&](std::int64_t cols, Fidelity fidelity) {
+        const BankBlocks blocks = bank_blocks(bank_matmul(64, 12 * cols, 8, fidelity), chip);
+        return std::pair{blocks.subblock, blocks.subblocks};
+    };
+    EXPECT_EQ(of(10, Fidelity::HiFi2), (std::pair<std::int64_t, std::int64_t>{5, 2}));
+    EXPECT_EQ(of(22, Fidelity::HiFi2), (std::pair<std::int64_t, std::int64_t>{8, 3}));
+    EXPECT_EQ(of(26, Fidelity::HiFi2), (std::pair<std::int64_t, std::int64_t>{7, 4}));
+    EXPECT_EQ(of(10, Fidelity::HiFi4), (std::pair<std::int64_t, std::int64_t>{4, 3}));
+    EXPECT_EQ(of(1, Fidelity::HiFi4), (std::pair<std::int64_t, std::int64_t>{1, 1}));
+}
+
+TEST(BankBlocks, are_as_shallow_as_l1_asks_for) {
+    // 112 columns of bfp8 in blocks of 8 would be 2.9 MB, of 4 1.46 MB: more than a core has
+    // beside the output.
+    const mesh::ChipSpec chip = chip_of("n150");
+    BankMatmul head = bank_matmul(256, 12 * 112, 32);
+    head.weight.dtype = DType::BFloat8_b;
+    const BankBlocks blocks = bank_blocks(head, chip);
+    EXPECT_EQ(blocks.depth, 2);
+    EXPECT_EQ(blocks.count, 128);
+    core::Bytes sum;
+    for (const CircularBuffer& buffer : bank_buffers(head, blocks)) sum += buffer.size;
+    EXPECT_LT(sum, chip.l1.size - chip.l1.unreserved_base);
 }
 
 TEST(BankMatmul, the_fullest_bank_decides) {

@@ -131,13 +131,15 @@ inline MatmulQuestion random_grid_matmul(Random& random, const mesh::ChipSpec& c
 /// One tile row against a weight on the banks, as a decode step has them.
 inline MatmulQuestion random_bank_matmul(Random& random, const mesh::ChipSpec& chip) {
     MatmulQuestion question;
-    question.specs = matmul_of(32, 32 * random.in(1, 512), 32 * random.in(1, 512),
+    // Shards of the activations hold whole tiles of K.
+    const auto shards = random.of<std::int32_t>({8, 16, 32, 64});
+    question.specs = matmul_of(32, 32 * shards * random.in(1, 16), 32 * random.in(1, 512),
                                tensor::DType::BFloat16, random.dtype());
     KernelPlan& plan = question.plan;
     plan.grid = chip.worker_grid;
     plan.cores = chip.dram.banks;
     plan.fidelity = random.fidelity();
-    const MemoryConfig activations{mesh::BufferType::L1, MemoryLayout::WidthSharded, 32};
+    const MemoryConfig activations{mesh::BufferType::L1, MemoryLayout::WidthSharded, shards};
     plan.inputs = {activations, {mesh::BufferType::Dram, MemoryLayout::DramWidthSharded, 0}};
     plan.outputs = {activations};
     return question;

@@ -62,14 +62,15 @@ TEST(MatmulLaws, no_matmul_beats_its_bytes_its_products_or_a_better_chip) {
     });
 }
 
-TEST(MatmulLaws, a_deeper_or_wider_matmul_on_banks_is_never_faster) {
+TEST(MatmulLaws, a_wider_or_twice_as_deep_matmul_on_banks_is_never_faster) {
+    // Not tile by tile in K: 31 tiles on a core are blocks of one, 32 are blocks of eight.
     for_questions([](Random& random, const mesh::ChipSpec& chip) {
         MatmulQuestion question = random_bank_matmul(random, chip);
         const Picoseconds base = question.time(chip).total();
         const MatmulSpecs specs = question.specs;
         const std::int64_t depth = specs.depth_tiles() * 32;
         const std::int64_t cols = specs.col_tiles() * 32;
-        question.specs = matmul_of(32, depth + 32, cols, specs.x.dtype, specs.weight.dtype);
+        question.specs = matmul_of(32, 2 * depth, cols, specs.x.dtype, specs.weight.dtype);
         EXPECT_GE(question.time(chip).total(), base);
         question.specs = matmul_of(32, depth, cols + 32, specs.x.dtype, specs.weight.dtype);
         EXPECT_GE(question.time(chip).total(), base);

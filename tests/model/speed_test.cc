@@ -120,21 +120,6 @@ TEST(Speed, tokens_sampled_on_the_device_are_all_that_is_read) {
     EXPECT_GT(time.device.at("all_gather").count(), 0);
 }
 
-TEST(Speed, software_of_2025_read_blackhole_banks_more_slowly) {
-    // The same weights and chip: matmuls of a step differ, by what kernels say of that release.
-    using dispatch::Release;
-    const auto matmuls = [](const char* mesh, Release release) {
-        return core::to_seconds(estimated(mesh, 1, {}, release).breakdown.at("Matmul"));
-    };
-    const fabric::Mesh p150 = mesh_named("p150");
-    const double share = p150.system.chip.kernels->launch.releases.at("2025").bank_share;
-    EXPECT_LT(share, 1);
-    const double slower = matmuls("p150", Release::R2025) / matmuls("p150", Release::R2026_05);
-    EXPECT_GT(slower, 1.1);
-    EXPECT_LE(slower, 1 / share + 1e-9);
-    EXPECT_EQ(matmuls("n150", Release::R2025), matmuls("n150", Release::R2026_05));
-}
-
 TEST(Speed, candidates_of_a_width_that_is_no_power_of_two_come_from_one_core) {
     // 128256 columns: halves of 64128 on one chip stay on one core and take longer than a step of
     // a small model; 16032 on each of eight chips are padded to 16384 and dealt over many.

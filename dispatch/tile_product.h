@@ -1,0 +1,12 @@
+// How long the matrix unit takes for a product of two tiles, in matmuls and attention alike.
+#pragma once
+
+#include "mesh/chip_spec.h"
+
+namespace dispatch {
+
+/// Cycles of a tile product: its fidelity phases x `product_factor`, or what the busier unpacker
+/// needs to bring in so many bytes of its operand (`matmul` of topologies/kernels).
+double product_cycles(double unpacked_bytes, mesh::Fidelity fidelity, const mesh::ChipSpec& chip);
+
+}  // namespace dispatch

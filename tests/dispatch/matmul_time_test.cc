@@ -11,8 +11,8 @@
 #include <set>
 #include <sstream>
 
-#include "dispatch/lower.h"
 #include "dispatch/bank_blocks.h"
+#include "dispatch/lower.h"
 #include "tests/dispatch/device_fixture.h"
 
 namespace dispatch::testing {

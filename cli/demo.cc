@@ -28,6 +28,7 @@ DemoMode mode_of(const DemoOptions& options) {
     take(mode.max_generated_tokens, options.max_generated_tokens);
     take(mode.data_parallel, options.data_parallel);
     if (!options.page_params.empty()) set_page_params(mode, options.page_params);
+    if (options.stress_test) mode.positions = model::GenerateOptions::Positions::Stay;
     if (options.stop_at_eos) mode.at_eos = *options.stop_at_eos == 1 ? AtEos::Stop : AtEos::GoOn;
     require_batch_size(mode.batch_size);
     return mode;
@@ -120,9 +121,12 @@ Answer act(const DemoOptions& asked, const World& world) {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point begin = Clock::now();
     DemoOptions options = asked;
-    if (options.mode == "ci-token-matching") options.token_accuracy = true;
     const auto threads = limit_threads(options.model.threads);
     Demo demo = demo_of(options);
+    if (demo.mode.name == "ci-token-matching") options.token_accuracy = true;
+    if (demo.mode.is_stress_test() && options.token_accuracy) {
+        throw NotPossible{{"Stress test cannot be run with token accuracy mode"}, ""};
+    }
     const model::Config config = config_of(options);
     const fabric::Mesh mesh = open_mesh(world, options.model);
     require_possible(demo, config, mesh);
@@ -193,6 +197,8 @@ void add_behaviour(CLI::App& verb, DemoOptions& options) {
     verb.add_option("--decoder_config_file", options.decoder_config_file,
                     "Precision of every decoder; wins over --optimizations")
         ->type_name("FILE");
+    verb.add_flag("--stress_test", options.stress_test,
+                  "Every decode iteration is at the same position");
     verb.add_flag("--token_accuracy", options.token_accuracy,
                   "Top-1 and top-5 against a reference of the model's folder");
     verb.add_option("--reference", options.reference, "The reference of --token_accuracy")
@@ -215,11 +221,12 @@ Verb make_demo(CLI::App& app, const World& world) {
                              "--precision", "--override-tt-config"}) {
         verb->remove_option(verb->get_option(name));
     }
-    std::vector<std::string> names;
-    for (const DemoMode& mode : demo_modes()) names.push_back(mode.name);
-    verb->add_option("--mode", options->mode, "Parameters of the run")
-        ->capture_default_str()
-        ->check(CLI::IsMember(names));
+    verb->add_option("--mode", options->mode,
+                     "Parameters of the run, and given again what is run: full, prefill or decode; "
+                     "default: batch-1, full")
+        ->type_name("TEXT")
+        ->allow_extra_args(false)
+        ->check(CLI::IsMember(demo_mode_words()));
     add_weight_cache_option(*verb, options->model, world);
     add_sizes(*verb, *options);
     add_behaviour(*verb, *options);

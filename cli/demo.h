@@ -19,7 +19,8 @@ namespace cli {
 
 struct DemoOptions {
     ModelOptions model;
-    std::string mode = "batch-1";
+    std::vector<std::string> mode;  // words of --mode; empty: batch-1
+    bool stress_test = false;
     std::string input_prompts;
     std::optional<int> instruct;      // absent: as 1, without a chat template
     std::string date;                 // empty: none

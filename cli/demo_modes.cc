@@ -1,7 +1,12 @@
 #include "cli/demo_modes.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/json.h"
@@ -32,10 +37,18 @@ nlohmann::json object_of(const std::string& text, const char* option) {
     return json;
 }
 
+struct Phase {
+    std::string_view name;
+    DemoPhases phases;
+};
+constexpr std::array kPhases{Phase{"full", DemoPhases::Full}, Phase{"prefill", DemoPhases::Prefill},
+                             Phase{"decode", DemoPhases::Decode}};
+
 }  // namespace
 
 const std::vector<DemoMode>& demo_modes() {
-    // name, max_seq_len, batch, generated, block size, blocks, at end of text, groups, prompt
+    // name, max_seq_len, batch, generated, block size, blocks, at end of text, groups, prompt,
+    // batches, positions
     static const std::vector<DemoMode> modes{
         {"batch-1", 1024, 1, 200, 32, 1024, AtEos::Stop},
         {"batch-32", 1024, 32, 200, 32, 1024, AtEos::Stop},
@@ -52,7 +65,8 @@ const std::vector<DemoMode>& demo_modes() {
         {"ci-b1-DP-8", 8192, 1, 4096, 32, 1024, AtEos::GoOn, 8},
         {"ci-b1-DP-16", 8192, 1, 200, 32, 1024, AtEos::Stop, 16},
         {"ci-b1-DP-32", 8192, 1, 200, 32, 1024, AtEos::Stop, 32},
-        {"ci-stress-1", 128 * kThousand, 1, 50000, 64, 2048, AtEos::GoOn},
+        {"ci-stress-1", 128 * kThousand, 1, 50000, 64, 2048, AtEos::GoOn, 1, 128, 1,
+         model::GenerateOptions::Positions::Stay},
         {"ci-token-matching", 1024, 1, 500, 32, 1024, AtEos::Stop},
         {"ci-eval-1", 1024, 1, 200, 32, 1024, AtEos::Stop, 1, 128, 6},
         {"ci-eval-32", 1024, 32, 200, 32, 1024, AtEos::Stop, 1, 128, 3},
@@ -60,13 +74,43 @@ const std::vector<DemoMode>& demo_modes() {
     return modes;
 }
 
-DemoMode demo_mode(std::string_view name) {
-    std::string names;
-    for (const DemoMode& mode : demo_modes()) {
-        if (mode.name == name) return mode;
-        names += (names.empty() ? "" : ", ") + mode.name;
+std::string_view to_text(DemoPhases phases) {
+    for (const auto& [name, value] : kPhases) {
+        if (value == phases) return name;
     }
-    throw core::Error::mismatch("--mode", "", names, "\"" + core::printable(name) + "\"");
+    core::require(false, "phases have names");
+    return {};
+}
+
+std::vector<std::string> demo_mode_words() {
+    std::vector<std::string> words;
+    for (const DemoMode& mode : demo_modes()) words.push_back(mode.name);
+    for (const auto& [name, phases] : kPhases) words.emplace_back(name);
+    return words;
+}
+
+DemoMode demo_mode(const std::vector<std::string>& words) {
+    std::optional<DemoMode> mode;
+    std::optional<DemoPhases> phases;
+    for (const std::string& word : words) {
+        const auto named = std::ranges::find(demo_modes(), word, &DemoMode::name);
+        const auto phase = std::ranges::find(kPhases, word, &Phase::name);
+        if (named == demo_modes().end() && phase == kPhases.end()) {
+            throw core::Error::mismatch("--mode", "",
+                                        fmt::to_string(fmt::join(demo_mode_words(), ", ")),
+                                        "\"" + core::printable(word) + "\"");
+        }
+        if (named != demo_modes().end() ? mode.has_value() : phases.has_value()) {
+            throw core::Error::mismatch("--mode", "",
+                                        "one mode and one of full, prefill and decode",
+                                        fmt::to_string(fmt::join(words, ", ")));
+        }
+        if (named != demo_modes().end()) mode = *named;
+        if (phase != kPhases.end()) phases = phase->phases;
+    }
+    if (!mode) mode = demo_modes().front();
+    mode->phases = phases.value_or(DemoPhases::Full);
+    return *mode;
 }
 
 void set_page_params(DemoMode& mode, const std::string& json) {

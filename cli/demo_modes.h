@@ -8,12 +8,18 @@
 #include <string_view>
 #include <vector>
 
+#include "model/generate.h"
 #include "model/sampling.h"
 
 namespace cli {
 
 /// What happens at an end-of-text token.
 enum class AtEos { Stop, GoOn };
+
+/// What is run: all, the prompts alone, or decoding alone, from token 0 at the first position.
+enum class DemoPhases { Full, Prefill, Decode };
+/// "full", "prefill", "decode".
+std::string_view to_text(DemoPhases phases);
 
 struct DemoMode {
     std::string name;
@@ -26,11 +32,19 @@ struct DemoMode {
     std::int64_t data_parallel = 1;
     std::int64_t prompt_tokens = 128;  // of its prompt file, about: where no tokenizer counts them
     std::int64_t repeat_batches = 1;   // prompts move on by a user each time
+    /// A stress test goes over one position again and again.
+    model::GenerateOptions::Positions positions = model::GenerateOptions::Positions::Advance;
+    DemoPhases phases = DemoPhases::Full;
+
+    bool is_stress_test() const { return positions == model::GenerateOptions::Positions::Stay; }
 };
 
 const std::vector<DemoMode>& demo_modes();
-/// Throws core::Error for an unknown name.
-DemoMode demo_mode(std::string_view name);
+/// What --mode takes: the modes' names and those of the phases.
+std::vector<std::string> demo_mode_words();
+/// Of the words of --mode, at most one of each sort; batch-1 and full unless said. Throws
+/// core::Error for an unknown word, and for two of one sort.
+DemoMode demo_mode(const std::vector<std::string>& words);
 
 /// --page_params: {"page_block_size": 32, "page_max_num_blocks_per_dp": 1024}, either key; the
 /// second is page_max_num_blocks in older files. Throws core::Error.

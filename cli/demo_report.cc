@@ -41,6 +41,8 @@ Json parameters_json(const Demo& demo) {
             {"page_block_size", paged ? Json(mode.block_size) : Json()},
             {"page_max_num_blocks_per_dp", paged ? Json(mode.max_num_blocks) : Json()},
             {"stop_at_eos", mode.at_eos == AtEos::Stop},
+            {"stress_test", mode.is_stress_test()},
+            {"phases", to_text(mode.phases)},
             {"temperature", demo.sampling.temperature},
             {"top_p", demo.sampling.top_p}};
 }
@@ -55,8 +57,12 @@ void print_measurements(const Measurements& measured, double users) {
                    ordinal(time.token), core::to_ms(time.step), per_second(time.step),
                    per_second(time.step) * users);
     }
-    fmt::print("==\nAverage Time to First Token (TTFT): {:.2f}ms\n",
-               core::to_ms(measured.time_to_first_token));
+    fmt::print("==\n");
+    if (measured.time_to_first_token.count() > 0) {
+        fmt::print("Average Time to First Token (TTFT): {:.2f}ms\n",
+                   core::to_ms(measured.time_to_first_token));
+    }
+    if (measured.decode_step.count() == 0) return;
     const double each = per_second(measured.decode_step);
     fmt::print("Average speed: {:.2f}ms @ {:.2f} tok/s/user ({:.2f} tok/s throughput)\n",
                core::to_ms(measured.decode_step), each, each * users);

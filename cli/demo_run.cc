@@ -23,6 +23,10 @@ void clip(TokenRows& prompts, const Demo& demo, const model::Config& config) {
     if (shortest(prompts) > most && most > 0) clip_left(prompts, most);
 }
 
+std::int64_t iterations(const DemoMode& mode) {
+    return mode.phases == DemoPhases::Prefill ? 0 : mode.max_generated_tokens;
+}
+
 void require_context(const Demo& demo, std::int64_t prompt) {
     if (prompt + demo.mode.max_generated_tokens <= demo.mode.max_seq_len) return;
     throw too_long(prompt, demo.mode.max_generated_tokens, demo.mode.max_seq_len)
@@ -146,6 +150,7 @@ public:
             result.texts.push_back(std::move(texts));
         }
         result.measured = measure(batches_.front().report, batches_.front().prompts);
+        if (demo_.mode.phases == DemoPhases::Decode) result.measured.time_to_first_token = {};
         const bool greedy = demo_.sampling.temperature == 0;
         if (greedy && batches_.size() > 1) result.repeats_agree = repeats_agree(batches_);
         result.batches = std::move(batches_);
@@ -157,6 +162,9 @@ public:
 private:
     // DemoBatch i gives user j the prompt j + i of the file, cyclically.
     TokenRows rotated(std::int64_t i) const {
+        if (demo_.mode.phases == DemoPhases::Decode) {
+            return TokenRows(static_cast<std::size_t>(demo_.users()), {0});
+        }
         std::vector<std::string> texts = texts_;
         const auto first = static_cast<std::size_t>(i) % texts.size();
         std::rotate(texts.begin(), texts.begin() + static_cast<std::ptrdiff_t>(first), texts.end());
@@ -177,7 +185,8 @@ private:
     // The token of the prefill and one of every iteration.
     void generate(const Fleet& fleet, DemoBatch& batch) const {
         model::GenerateOptions generation;
-        generation.max_new_tokens = demo_.mode.max_generated_tokens + 1;
+        generation.max_new_tokens = iterations(demo_.mode) + 1;
+        generation.positions = demo_.mode.positions;
         if (demo_.mode.at_eos == AtEos::Stop) {
             generation.eos_token_ids = setup_.config.eos_token_ids;
         }
@@ -218,22 +227,25 @@ DemoResult estimate_demo(const DemoOptions& options, const Demo& demo, const Wor
                          const Setup& setup) {
     require_split(setup);
     model::require_runs(setup.config, "config.json");
-    const std::int64_t generated = demo.mode.max_generated_tokens;
-    const std::int64_t prompt = prompt_length(options, demo, world, setup.config);
+    const std::int64_t generated = iterations(demo.mode);
+    const bool decodes_alone = demo.mode.phases == DemoPhases::Decode;
+    const std::int64_t prompt =
+        decodes_alone ? 1 : prompt_length(options, demo, world, setup.config);
     model::Deployment deployment(setup.config, setup.precision, setup.group(),
                                  deployment_options(demo.model, setup, demo.model.context));
     deployment.require_room(prompt, generated);
     TimesQuestion question{
         .prompt = prompt,
-        .generated = generated,
+        .generated = demo.mode.is_stress_test() ? 1 : std::max<std::int64_t>(generated, 1),
         .wanted = model::wanted_of(demo.sampling, -1, deployment.mesh().chip_count())};
     if (options.disable_trace) question.trace = "off";
     for (const auto& [token, iteration] : kNamed) {
-        if (iteration < generated) question.steps.push_back(iteration);
+        if (iteration >= generated) continue;
+        question.steps.push_back(demo.mode.is_stress_test() ? 0 : iteration);
     }
     const EstimatedTimes times = estimated_times(deployment, demo.model, setup, world, question);
     DemoResult result;
-    result.measured.time_to_first_token = times.time_to_first_token;
+    if (!decodes_alone) result.measured.time_to_first_token = times.time_to_first_token;
     result.measured.iterations = generated;
     result.measured.prompt_tokens = prompt;
     if (generated > 1) result.measured.decode_step = times.decode_step;

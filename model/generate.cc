@@ -56,7 +56,7 @@ public:
         step_times_.push_back(replica_.last_step());
         for (std::size_t user = 0; user < prompts_.size(); ++user) {
             if (positions_[user] < 0) continue;
-            ++positions_[user];
+            if (options_.positions == GenerateOptions::Positions::Advance) ++positions_[user];
             take(user, logits[user], on_token);
         }
         return true;

@@ -25,6 +25,8 @@ struct GenerateOptions {
     std::vector<std::int32_t> eos_token_ids;
     /// On: a prompt takes the whole blocks of its prefix from an earlier user's cache.
     enum class PrefixCaching { Off, On } prefix_caching = PrefixCaching::Off;
+    /// Stay: every step is at the first position after the prompt.
+    enum class Positions { Advance, Stay } positions = Positions::Advance;
     /// Log-probabilities of every token and of this many of the likeliest; nullopt: none.
     std::optional<std::int64_t> logprobs;
 };

@@ -31,17 +31,29 @@ std::vector<std::int32_t> first_ids(const ReferenceCase& one, std::size_t count)
 TEST(DemoModes, are_those_of_the_published_demo) {
     // simple_text_demo.py: max_seq_len, batch, generated, blocks, groups.
     EXPECT_EQ(cli::demo_modes().size(), 19u);
-    const cli::DemoMode ci = cli::demo_mode("ci-32");
+    const cli::DemoMode ci = cli::demo_mode({"ci-32"});
     EXPECT_EQ(ci.max_seq_len, 2000);
     EXPECT_EQ(ci.batch_size, 32);
     EXPECT_EQ(ci.max_generated_tokens, 1024);
     EXPECT_EQ(ci.block_size, 64);
     EXPECT_EQ(ci.max_num_blocks, 1024);
     EXPECT_EQ(ci.at_eos, cli::AtEos::GoOn);
-    EXPECT_EQ(cli::demo_mode("ci-b1-DP-32").data_parallel, 32);
-    EXPECT_EQ(cli::demo_mode("ci-eval-32").repeat_batches, 3);
-    EXPECT_EQ(cli::demo_mode("long-context-64k").max_seq_len, 131072);
-    EXPECT_EQ(cli::demo_mode("ci-stress-1").max_generated_tokens, 50000);
+    EXPECT_EQ(cli::demo_mode({"ci-b1-DP-32"}).data_parallel, 32);
+    EXPECT_EQ(cli::demo_mode({"ci-eval-32"}).repeat_batches, 3);
+    EXPECT_EQ(cli::demo_mode({"long-context-64k"}).max_seq_len, 131072);
+    EXPECT_EQ(cli::demo_mode({"ci-stress-1"}).max_generated_tokens, 50000);
+    EXPECT_TRUE(cli::demo_mode({"ci-stress-1"}).is_stress_test());
+}
+
+TEST(DemoModes, take_one_name_and_one_phase) {
+    EXPECT_EQ(cli::demo_mode({}).name, "batch-1");
+    const cli::DemoMode mode = cli::demo_mode({"decode", "batch-32"});
+    EXPECT_EQ(mode.name, "batch-32");
+    EXPECT_EQ(mode.phases, cli::DemoPhases::Decode);
+    EXPECT_EQ(cli::demo_mode({"batch-32"}).phases, cli::DemoPhases::Full);
+    EXPECT_THROW(cli::demo_mode({"batch-1", "batch-32"}), core::Error);
+    EXPECT_THROW(cli::demo_mode({"prefill", "decode"}), core::Error);
+    EXPECT_THROW(cli::demo_mode({"batch-2"}), core::Error);
 }
 
 TEST(Demo, batch_1_gives_the_reference_tokens_over_a_random_page_table) {
@@ -114,6 +126,39 @@ TEST(Demo, a_context_is_a_file_clipped_to_its_first_characters) {
     EXPECT_EQ(plain.at("prompt_tokens"), Json({romeo.prompt_token_ids.size()}));
     EXPECT_EQ(plain.at("token_ids")[0].get<std::vector<std::int32_t>>(), first_ids(romeo, 4));
     EXPECT_GT(tokens("1").at("prompt_tokens")[0], plain.at("prompt_tokens")[0]);
+}
+
+TEST(Demo, a_phase_alone_has_only_its_own_measurements) {
+    const Json prefill = document(demo("n300", "batch-1", {"--mode", "prefill"}));
+    EXPECT_EQ(prefill.at("batches").at(0).at("token_ids").at(0).size(), 1u);
+    EXPECT_EQ(prefill.at("measurements").at("iterations"), 0);
+    EXPECT_EQ(prefill.at("measurements").at("decode_step_ms"), 0);
+    EXPECT_GT(prefill.at("measurements").at("ttft_ms").get<double>(), 0);
+    const Json decode =
+        document(demo("n300", "batch-1", {"--mode", "decode", "--max_generated_tokens", "4"}));
+    EXPECT_EQ(decode.at("batches").at(0).at("prompt_tokens").at(0), 1);
+    EXPECT_EQ(decode.at("measurements").at("iterations"), 4);
+    EXPECT_EQ(decode.at("measurements").at("ttft_ms"), 0);
+    EXPECT_GT(decode.at("measurements").at("decode_step_ms").get<double>(), 0);
+}
+
+TEST(Demo, a_stress_test_stays_at_one_position) {
+    // Of the run itself, and estimated: no step takes longer than another.
+    const Json run =
+        document(demo("n300", "batch-1",
+                      {"--stress_test", "--stop_at_eos", "0", "--max_generated_tokens", "130"}));
+    EXPECT_EQ(run.at("parameters").at("stress_test"), true);
+    const Json& steps = run.at("measurements").at("token_times");
+    EXPECT_EQ(steps.at(0).at("ms"), steps.at(1).at("ms"));
+    const Json estimated = document(
+        {"demo", kConfigs + "Llama-3.1-8B-Instruct", "--mesh", "t3k", "--mode", "ci-stress-1"});
+    const Json& times = estimated.at("measurements").at("token_times");
+    ASSERT_EQ(times.size(), 4u);
+    EXPECT_EQ(times.at(0).at("ms"), times.at(3).at("ms"));
+    EXPECT_EQ(times.at(0).at("ms"), estimated.at("measurements").at("decode_step_ms"));
+    const Outcome both = tessera(demo("n300", "batch-1", {"--stress_test", "--token_accuracy"}));
+    EXPECT_EQ(both.exit_code, 1);
+    EXPECT_TRUE(says(both.err, "Stress test cannot be run with token accuracy mode")) << both.err;
 }
 
 TEST(Demo, without_weights_the_measurements_are_estimated) {

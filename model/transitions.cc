@@ -100,7 +100,11 @@ Located reduce_scatter(ProgramWriter& writer, const std::string& label, const Lo
                        int axis, int dim) {
     Spec slice = writer.local_spec(from);
     const std::int64_t ranks = writer.mesh().shape.extent(axis);
-    core::require(slice.shape[dim] % ranks == 0, "a reduce-scatter has equal slices");
+    if (slice.shape[dim] % ranks != 0) {
+        throw core::Error::mismatch(label, "the part that one chip has to scatter",
+                                    "a multiple of " + std::to_string(ranks) + " chips",
+                                    std::to_string(slice.shape[dim]));
+    }
     slice.shape.set(dim, slice.shape[dim] / ranks);
     Placements placed = from.placed;
     placed[at(axis)] = Placement::sharded(dim);

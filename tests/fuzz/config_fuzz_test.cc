@@ -117,4 +117,18 @@ TEST(JsonMutator, is_deterministic_and_leaves_other_texts_alone) {
 }
 
 }  // namespace
+TEST(ConfigFuzz, a_feed_forward_whose_parts_cannot_be_scattered_does_not_split) {
+    // A finding: 14800 columns are 1850 on each of 8 rows of a Galaxy, which 4 columns cannot
+    // share.
+    constexpr std::string_view kText =
+        R"({"architectures":["Qwen2ForCausalLM"],"attention_dropout":0.0,"bos_token_id":151)"
+        R"(642,"eos_token_id":75822,"hidden_size":8192,"initializer_range":0.02,"intermedia)"
+        R"(te_size":14800,"max_position_embeddings":32769,"max_window_layers":70,"model_typ)"
+        R"(e":"qwen2","num_attention_heads":64,"num_hidden_layers":80,"num_key_value_heads")"
+        R"(:16,"rms_norm_eps":1e-06,"rope_theta":1000000.0,"sliding_window":131072,"tie_wor)"
+        R"(d_embeddings":false,"torch_dtype":"bfloat16","transformers_version":"4.43.1","us)"
+        R"(e_cache":true,"use_sliding_window":false,"vocab_size":456192,"torch_dtype_2":70})";
+    EXPECT_EQ(judge_config(kText), Verdict::NoSplit);
+}
+
 }  // namespace fuzz

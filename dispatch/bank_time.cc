@@ -39,9 +39,8 @@ double compute_cycles(const KernelPlan& plan, const mesh::ChipSpec& chip,
 
 }  // namespace
 
-/// One core per bank: its columns, K deep, at its share of the banks' rate. Blocks of K are handed
-/// over, read and multiplied at once: the slowest of the three decides, all but the first block of
-/// what comes before and the last of what comes after hides behind it.
+// All but the first block of what comes before the slowest of the three, and the last of what comes
+// after it, hides behind it.
 OpTime bank_time(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::ChipSpec& chip) {
     const BankBlocks blocks = bank_blocks(
         {specs.x, specs.weight, specs.out, plan.inputs[0], plan.cores, plan.fidelity}, chip);
@@ -59,8 +58,9 @@ OpTime bank_time(const MatmulSpecs& specs, const KernelPlan& plan, const mesh::C
     const core::Picoseconds first = std::max(read(blocks.depth), of(hand_over, 1));
     const core::Picoseconds last = of(compute, 1);
     core::Picoseconds alone = chip.kernels->stream.start + std::min(first, last);
-    if (plan.inputs[0].type == mesh::BufferType::Dram)
+    if (plan.inputs[0].type == mesh::BufferType::Dram) {
         alone += specs.x.bytes() / chip.dram.interleaved;
+    }
     alone += plan.outputs[0].type == mesh::BufferType::Dram
                  ? specs.out.bytes() / chip.dram.interleaved
                  : tensor::tile_bytes(specs.out.dtype) * blocks.cols / chip.core_l1;

@@ -1,4 +1,5 @@
-// How long the matrix unit takes for a product of two tiles, in matmuls and attention alike.
+// How long the matrix unit takes for a product of two tiles, in matmuls on the worker grid and in
+// attention. One core per bank takes the phases alone (dispatch/bank_time.h).
 #pragma once
 
 #include "mesh/chip_spec.h"

@@ -26,7 +26,7 @@ PageRange whole(std::int64_t pages);
 PageRange half(std::int64_t pages, Direction direction);
 /// The same as the collective's kernels do it: sent straight into persistent buffers a packet has
 /// one route, and the opposite chip lies forward (get_forward_backward_line_mcast_distance of
-/// ttnn/operations/ccl/ ccl_common.cpp: 4 and 3 hops on a ring of 8).
+/// ttnn/operations/ccl/ccl_common.cpp: 4 and 3 hops on a ring of 8).
 PageRange opposite_share(const Collective& collective, std::int64_t pages, Direction direction);
 
 inline constexpr std::int32_t kNoRank = -1;

@@ -35,8 +35,8 @@ std::vector<std::vector<fabric::Flow>> flows_of(const Plan& plan, const std::vec
     const std::int32_t ranks = plan.collective().ranks;
     std::vector<std::vector<fabric::Flow>> flows(static_cast<std::size_t>(ranks));
     for (const Node& node : nodes) {
-        if (node.is_relay || node.to != rank_at(plan.collective(), node.from, direction, 1))
-            continue;
+        const std::int32_t next = rank_at(plan.collective(), node.from, direction, 1);
+        if (node.is_relay || node.to != next) continue;
         const core::Bytes size = plan.collective().page * node.pages;
         flows[place(node.from, ranks, direction)].push_back(
             {hops_of(nodes, node), core::ceil_div(size.value, payload.value)});

@@ -1,5 +1,7 @@
 #include "ccl/workers.h"
 
+#include <algorithm>
+
 namespace ccl {
 namespace {
 
@@ -23,10 +25,14 @@ std::int32_t Workers::cores(std::int32_t links, std::int32_t neighbours) const {
     return links * (2 * per_direction + (mux ? neighbours : 0));
 }
 
+std::int32_t Workers::most_cores(std::int32_t links, std::int32_t ranks) const {
+    return cores(links, std::min(ranks - 1, 2));
+}
+
 std::optional<Workers> with_workers(Kind kind, Topology topology, std::int32_t per_direction) {
     if (kind != Kind::AllGather && kind != Kind::ReduceScatter) return std::nullopt;
-    const bool lone = kind == Kind::AllGather || topology == Topology::Ring;
-    return Workers{per_direction, per_direction > 1 || !lone};
+    const bool lone_goes_without = kind == Kind::AllGather || topology == Topology::Ring;
+    return Workers{per_direction, per_direction > 1 || !lone_goes_without};
 }
 
 std::optional<Workers> usual_workers(const Request& request, std::int32_t available) {

@@ -19,6 +19,8 @@ struct Workers {
     /// On a chip with that many neighbours along the axis. A chip at the end of a line has its
     /// workers of both directions, but no mux where nothing goes out.
     std::int32_t cores(std::int32_t links, std::int32_t neighbours) const;
+    /// On the chip of so many ranks that takes the most.
+    std::int32_t most_cores(std::int32_t links, std::int32_t ranks) const;
 };
 
 /// What the LLM code asks for in every call (models/tt_transformers/tt/ccl.py).

@@ -93,21 +93,17 @@ std::string error_text(const std::optional<ccl::ErrorGroup>& group) {
                        group->median_pct, group->p90_pct, group->rows, group->text());
 }
 
-/// On a chip between two neighbours.
-std::int32_t cores_of(const ccl::Run& run, const ccl::Workers& workers) {
-    return workers.cores(run.request.links, std::min(run.request.ranks - 1, 2));
-}
-
 Json workers_json(const ccl::Run& run) {
     if (!run.workers) return nullptr;
     return {{"per_link_and_direction", run.workers->per_direction},
             {"mux", run.workers->mux},
-            {"cores", cores_of(run, *run.workers)}};
+            {"cores", run.workers->most_cores(run.request.links, run.request.ranks)}};
 }
 
 std::string workers_text(const ccl::Run& run, const ccl::Workers& workers) {
     return fmt::format("{} per link and direction{}: {} cores", workers.per_direction,
-                       workers.mux ? " and a mux" : "", cores_of(run, workers));
+                       workers.mux ? " and a mux" : "",
+                       workers.most_cores(run.request.links, run.request.ranks));
 }
 
 Json run_json(const World& world, const fabric::Mesh& mesh, const ccl::Estimate& estimate,

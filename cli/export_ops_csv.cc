@@ -102,7 +102,7 @@ std::string core_count(const Row& row) {
         body.algorithm == ccl::Algorithm::Default && body.buffers == ccl::Buffers::Fresh;
     const auto workers =
         known ? ccl::with_workers(body.kind, body.topology, ccl::kModelWorkers) : std::nullopt;
-    return workers ? std::to_string(workers->cores(body.links, std::min(body.ranks - 1, 2))) : "";
+    return workers ? std::to_string(workers->most_cores(body.links, body.ranks)) : "";
 }
 
 /// Bytes of one chip's operands that are in DRAM.
